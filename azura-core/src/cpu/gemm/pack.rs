@@ -1,0 +1,199 @@
+//! Copies of A and B in the order in which the micro-kernel reads them, and the memory for them.
+
+use super::tile::Kernels;
+use super::{Mat, Real, k_blocks};
+use crate::cpu::simd::InstructionSet;
+use std::cell::RefCell;
+
+/// One cache line: the unit of the scratch memory, so that vectors of a packed panel never straddle two lines.
+#[repr(align(64))]
+struct Line(#[allow(dead_code)] [u8; 64]);
+
+thread_local! {
+    /// Buffers of this thread that nobody uses at the moment.
+    static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls `f` with uninitialised, cache-line aligned memory for `len` elements, which this thread keeps for the next call.
+pub(crate) fn with_scratch<T: Copy, R>(len: usize, f: impl FnOnce(*mut T) -> R) -> R {
+    let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
+    buffer.reserve((len * size_of::<T>()).div_ceil(size_of::<Line>()));
+    let result = f(buffer.as_mut_ptr().cast());
+    FREE.with_borrow_mut(|free| free.push(buffer));
+    result
+}
+
+/// Copies columns `cols` of rows `k` of B into a panel of `width` columns.
+///
+/// # Safety
+/// The ranges lie inside `b`, `dst` has room for `k.len() · width` elements, and the processor has the instruction set of
+/// `kernels`.
+pub(super) unsafe fn panel<T: Real>(
+    kernels: &Kernels<T>,
+    b: Mat<'_, T>,
+    k: std::ops::Range<usize>,
+    cols: std::ops::Range<usize>,
+    width: usize,
+    dst: *mut T,
+) {
+    if k.is_empty() {
+        return;
+    }
+    // SAFETY: indices stay inside the ranges that the caller vouches for.
+    unsafe {
+        let src = b
+            .data
+            .as_ptr()
+            .add(k.start * b.row_stride + cols.start * b.col_stride);
+        if b.col_stride == 1 {
+            match (cols.len() == width, width) {
+                (true, 32) => copy_rows::<T, 32>(src, b.row_stride, dst, k.len()),
+                (true, 16) => copy_rows::<T, 16>(src, b.row_stride, dst, k.len()),
+                (true, 8) => copy_rows::<T, 8>(src, b.row_stride, dst, k.len()),
+                (true, 4) => copy_rows::<T, 4>(src, b.row_stride, dst, k.len()),
+                _ => {
+                    for p in 0..k.len() {
+                        let row = dst.add(p * width);
+                        for j in 0..cols.len() {
+                            row.add(j).write(src.add(p * b.row_stride + j).read());
+                        }
+                        for j in cols.len()..width {
+                            row.add(j).write(T::default());
+                        }
+                    }
+                }
+            }
+        } else if b.row_stride == 1 {
+            (kernels.transpose)(src, b.col_stride, dst, width, cols.len(), k.len());
+            for j in cols.len().next_multiple_of(kernels.block)..width {
+                for p in 0..k.len() {
+                    dst.add(p * width + j).write(T::default());
+                }
+            }
+        } else {
+            for p in 0..k.len() {
+                for j in 0..width {
+                    let x = if j < cols.len() {
+                        src.add(p * b.row_stride + j * b.col_stride).read()
+                    } else {
+                        T::default()
+                    };
+                    dst.add(p * width + j).write(x);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `rows` rows of `N` elements at `src`, `src_row` apart, and room for them at `dst`.
+unsafe fn copy_rows<T: Copy, const N: usize>(
+    src: *const T,
+    src_row: usize,
+    dst: *mut T,
+    rows: usize,
+) {
+    for p in 0..rows {
+        // SAFETY: the caller's contract.
+        unsafe {
+            dst.add(p * N)
+                .cast::<[T; N]>()
+                .write(src.add(p * src_row).cast::<[T; N]>().read())
+        }
+    }
+}
+
+/// The step from one k to the next in a packed tile of `rows` rows of A.
+pub(super) fn tile_stride<T: Real>(kernels: &Kernels<T>, rows: usize) -> usize {
+    rows.next_multiple_of(kernels.block)
+}
+
+/// Copies rows `rows` of columns `k` of A so that the rows of one k stand together, [`tile_stride`] apart.
+///
+/// # Safety
+/// As for [`panel`].
+pub(super) unsafe fn tile<T: Real>(
+    kernels: &Kernels<T>,
+    a: Mat<'_, T>,
+    rows: std::ops::Range<usize>,
+    k: std::ops::Range<usize>,
+    dst: *mut T,
+) {
+    let stride = tile_stride(kernels, rows.len());
+    // SAFETY: indices stay inside the ranges that the caller vouches for.
+    unsafe {
+        let src = a
+            .data
+            .as_ptr()
+            .add(rows.start * a.row_stride + k.start * a.col_stride);
+        if a.col_stride == 1 && a.row_stride != 1 {
+            (kernels.transpose)(src, a.row_stride, dst, stride, rows.len(), k.len());
+        } else {
+            for p in 0..k.len() {
+                for i in 0..rows.len() {
+                    dst.add(p * stride + i)
+                        .write(src.add(p * a.col_stride + i * a.row_stride).read());
+                }
+            }
+        }
+    }
+}
+
+/// A right-hand side that was packed once to be multiplied many times.
+pub(crate) struct PackedB<T> {
+    pub(super) set: InstructionSet,
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    /// Columns with the last panel's padding.
+    padded: usize,
+    data: Vec<T>,
+    /// Elements to skip so that the panels begin at a cache line.
+    skip: usize,
+}
+
+impl<T: Real> PackedB<T> {
+    /// Packs `b`.
+    pub(crate) fn new(b: Mat<'_, T>) -> Self {
+        Self::with_set(b, InstructionSet::current())
+    }
+
+    pub(super) fn with_set(b: Mat<'_, T>, set: InstructionSet) -> Self {
+        let kernels = T::kernels(set);
+        let padded = b.cols.next_multiple_of(kernels.lanes);
+        let line = size_of::<Line>() / size_of::<T>();
+        let mut data: Vec<T> = vec![T::default(); padded * b.rows + line];
+        let skip = data.as_ptr().align_offset(size_of::<Line>()).min(line);
+        let width = 2 * kernels.lanes;
+        for k in k_blocks::<T>(b.rows) {
+            for j in (0..b.cols).step_by(width) {
+                let cols = j..(j + width).min(b.cols);
+                let to = skip + k.start * padded + j * k.len();
+                let width = cols.len().next_multiple_of(kernels.lanes);
+                // SAFETY: the panel's elements are `to..to + k.len() · width`, inside `data`.
+                unsafe {
+                    panel(
+                        kernels,
+                        b,
+                        k.clone(),
+                        cols,
+                        width,
+                        data.as_mut_ptr().add(to),
+                    )
+                };
+            }
+        }
+        PackedB {
+            set,
+            rows: b.rows,
+            cols: b.cols,
+            padded,
+            data,
+            skip,
+        }
+    }
+
+    /// Where the panel begins that holds column `j` (a multiple of two vectors) of the block `k`.
+    pub(super) fn panel(&self, k: &std::ops::Range<usize>, j: usize) -> &[T] {
+        &self.data[self.skip + k.start * self.padded + j * k.len()..]
+    }
+}

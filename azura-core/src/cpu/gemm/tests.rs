@@ -1,0 +1,261 @@
+use super::*;
+use crate::cpu::threads::with_threads;
+
+/// Numbers in −1..1 that do not repeat soon.
+fn numbers<T: Real>(count: usize, seed: u64) -> Vec<T> {
+    let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        T::lit((x >> 40) as f64 / (1u64 << 23) as f64 - 1.0)
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn sets() -> Vec<InstructionSet> {
+    use InstructionSet::{Avx2, Avx512, Portable};
+    [Portable, Avx2, Avx512]
+        .into_iter()
+        .filter(|&set| set <= InstructionSet::current())
+        .collect()
+}
+
+trait Wide: Real {
+    const TOLERANCE: f64;
+    fn wide(self) -> f64;
+    fn bits(self) -> u64;
+}
+impl Wide for f32 {
+    const TOLERANCE: f64 = 1e-6;
+    fn wide(self) -> f64 {
+        f64::from(self)
+    }
+    fn bits(self) -> u64 {
+        u64::from(self.to_bits())
+    }
+}
+impl Wide for f64 {
+    const TOLERANCE: f64 = 2e-15;
+    fn wide(self) -> f64 {
+        self
+    }
+    fn bits(self) -> u64 {
+        self.to_bits()
+    }
+}
+
+/// How a matrix lies in memory.
+#[derive(Clone, Copy, Debug)]
+enum Layout {
+    Rows,
+    Columns,
+    Gaps,
+}
+
+fn stored<T: Real>(layout: Layout, rows: usize, cols: usize, seed: u64) -> (Vec<T>, [usize; 2]) {
+    let strides = match layout {
+        Layout::Rows => [cols, 1],
+        Layout::Columns => [1, rows],
+        Layout::Gaps => [2 * cols + 3, 2],
+    };
+    (
+        numbers(rows * strides[0] + cols * strides[1] + 1, seed),
+        strides,
+    )
+}
+
+/// One product on every instruction set and 1, 2 and 3 threads: near the f64 loop, and the same bits throughout.
+fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, case: u64) {
+    let (a, [ar, ac]) = stored::<T>(left, m, k, 3);
+    let (b, [br, bc]) = stored::<T>(right, k, n, 5);
+    let (a, b) = (
+        Mat::strided(&a, m, k, ar, ac),
+        Mat::strided(&b, k, n, br, bc),
+    );
+    let accumulate = case & 1 == 1;
+    let bias = (case & 2 == 2).then(|| numbers::<T>(n, 7));
+    let act = match case / 4 % 3 {
+        0 => Act::None,
+        1 => Act::Relu,
+        _ => Act::Map(|row| row.iter_mut().for_each(|x| *x = *x * *x - T::lit(0.5))),
+    };
+    // C wider than N, unless the case asks for a dense one: what lies between the rows must stay.
+    let stride = n + if case & 1 == 1 { 5 } else { 0 };
+    let before = numbers::<T>(m * stride, 11);
+    let epilogue = Epilogue {
+        accumulate,
+        bias: bias.as_deref(),
+        act,
+    };
+    let mut first: Option<(InstructionSet, Vec<T>)> = None;
+    for set in sets() {
+        for threads in 1..=3 {
+            for packed in [false, true] {
+                let mut c = before.clone();
+                with_threads(threads, || {
+                    if packed {
+                        gemm_packed(a, &PackedB::with_set(b, set), &mut c, stride, epilogue);
+                    } else {
+                        run(set, a, Right::Plain(b), &mut c, stride, epilogue);
+                    }
+                });
+                let what = format!(
+                    "{m}x{n}x{k} {left:?} {right:?} case {case} {set:?} threads {threads} packed {packed}"
+                );
+                for (at, (&got, &old)) in c.iter().zip(&before).enumerate() {
+                    let (i, j) = (at / stride.max(1), at % stride.max(1));
+                    if j >= n {
+                        assert_eq!(got.bits(), old.bits(), "{what}: touched ({i}, {j})");
+                    } else if first.is_none() {
+                        let mut want = if accumulate { old.wide() } else { 0.0 };
+                        let mut size = want.abs();
+                        for p in 0..k {
+                            let term =
+                                a.data[i * ar + p * ac].wide() * b.data[p * br + j * bc].wide();
+                            want += term;
+                            size += term.abs();
+                        }
+                        if let Some(bias) = &bias {
+                            want += bias[j].wide();
+                            size += bias[j].wide().abs();
+                        }
+                        want = match act {
+                            Act::None => want,
+                            Act::Relu => want.max(0.0),
+                            Act::Map(_) => want * want - 0.5,
+                        };
+                        let room = T::TOLERANCE * (size + 1.0) * (size + 1.0).sqrt();
+                        assert!(
+                            (got.wide() - want).abs() <= room,
+                            "{what}: ({i}, {j}) is {got:?}, not {want}"
+                        );
+                    }
+                }
+                match &first {
+                    // On x86 the portable kernel rounds twice; the others must agree with each other.
+                    Some((set, reference))
+                        if *set != InstructionSet::Portable || !cfg!(target_arch = "x86_64") =>
+                    {
+                        assert!(
+                            c.iter().zip(reference).all(|(x, y)| x.bits() == y.bits()),
+                            "{what}: other bits"
+                        );
+                    }
+                    Some((reference_set, reference)) if *reference_set == set => {
+                        assert!(
+                            c.iter().zip(reference).all(|(x, y)| x.bits() == y.bits()),
+                            "{what}: other bits"
+                        );
+                    }
+                    _ => first = Some((set, c)),
+                }
+            }
+        }
+        if set == InstructionSet::Portable && cfg!(target_arch = "x86_64") {
+            first = None;
+        }
+    }
+}
+
+#[test]
+fn small_shapes_in_every_layout() {
+    let layouts = [Layout::Rows, Layout::Columns, Layout::Gaps];
+    let sizes = [
+        (1, 1, 1),
+        (2, 3, 0),
+        (1, 33, 17),
+        (33, 1, 9),
+        (7, 16, 5),
+        (14, 32, 8),
+        (15, 31, 3),
+        (29, 47, 40),
+        (64, 10, 12),
+    ];
+    let mut case = 0;
+    for (m, n, k) in sizes {
+        for left in layouts {
+            for right in layouts {
+                check::<f32>(m, n, k, left, right, case);
+                check::<f64>(m, n, k, left, right, case + 5);
+                case += 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn empty_results_are_left_alone() {
+    for (m, n, k) in [(0, 4, 3), (4, 0, 3), (0, 0, 0)] {
+        check::<f32>(m, n, k, Layout::Rows, Layout::Rows, 0);
+    }
+}
+
+#[test]
+fn shapes_beyond_every_block_size() {
+    // More rows than M_BLOCK, more k than K_BLOCK, several threads' worth of work.
+    check::<f32>(257, 67, 530, Layout::Rows, Layout::Columns, 6);
+    check::<f32>(300, 65, 70, Layout::Columns, Layout::Rows, 3);
+    check::<f64>(260, 48, 270, Layout::Gaps, Layout::Rows, 1);
+    check::<f32>(90, 300, 100, Layout::Rows, Layout::Rows, 10);
+    check::<f32>(3, 500, 600, Layout::Rows, Layout::Columns, 2);
+    check::<f32>(700, 1, 600, Layout::Rows, Layout::Columns, 2);
+}
+
+#[test]
+fn nan_passes_through_relu_and_zero_times_infinity_is_nan() {
+    let (a, b) = ([f32::INFINITY, 1.0], [0.0f32, 1.0]);
+    let mut c = [7.0f32];
+    gemm(
+        Mat::new(&a, 1, 2),
+        Mat::new(&b, 2, 1),
+        &mut c,
+        1,
+        Epilogue {
+            act: Act::Relu,
+            ..Epilogue::default()
+        },
+    );
+    assert!(c[0].is_nan());
+}
+
+#[test]
+fn batches_equal_single_products() {
+    let (count, m, n, k) = (5, 33, 70, 65);
+    let (a, b) = (numbers::<f32>(count * m * k, 1), numbers::<f32>(k * n, 2));
+    let left = |i: usize| Mat::new(&a[i * m * k..(i + 1) * m * k], m, k);
+    let right = |_| Mat::new(&b, k, n);
+    let mut want = numbers::<f32>(count * m * n, 3);
+    let mut got = want.clone();
+    let add = Epilogue {
+        accumulate: true,
+        ..Epilogue::default()
+    };
+    for (i, c) in want.chunks_mut(m * n).enumerate() {
+        gemm(left(i), right(i), c, n, add);
+    }
+    for threads in 1..=3 {
+        let mut c = got.clone();
+        with_threads(threads, || gemm_batch(count, left, right, &mut c, add));
+        assert_eq!(c, want);
+    }
+    gemm_batch(0, left, right, &mut got[..0], add);
+}
+
+#[test]
+#[should_panic(expected = "columns of A must equal rows of B")]
+fn inner_sizes_must_agree() {
+    gemm(
+        Mat::new(&[0.0f32; 6], 2, 3),
+        Mat::new(&[0.0; 4], 2, 2),
+        &mut [0.0; 4],
+        2,
+        Epilogue::default(),
+    );
+}
+
+#[test]
+#[should_panic(expected = "in 5 elements")]
+fn a_matrix_must_fit_its_data() {
+    Mat::new(&[0.0f32; 5], 2, 3);
+}

@@ -1,0 +1,298 @@
+//! The micro-kernel: one tile of C, held in registers over a block of k.
+
+use super::lanes::{Lanes, Wide};
+use crate::cpu::simd::InstructionSet;
+
+/// What one call of the micro-kernel works on. Rows, columns and vectors of the tile are fixed by the function called.
+pub(crate) struct Tile<E> {
+    /// Length of the sum.
+    pub k: usize,
+    /// First element of A, and the steps to the next row and to the next k.
+    pub a: *const E,
+    pub a_row: usize,
+    pub a_col: usize,
+    /// First element of B and the step to the next k. All vectors are read whole.
+    pub b: *const E,
+    pub b_row: usize,
+    pub c: *mut E,
+    pub c_row: usize,
+    /// Columns that exist in the last vector, from 1 to the number of lanes.
+    pub last: usize,
+    /// Adds to C instead of overwriting it.
+    pub add: bool,
+    /// One value for each column (`bias_step` 1) or one for all of them (0); null for none. It is added last.
+    pub bias: *const E,
+    pub bias_step: usize,
+    pub relu: bool,
+}
+
+/// A micro-kernel for tiles of one size.
+///
+/// # Safety
+/// The processor has the instruction set that the function was compiled for, and the pointers of the tile are valid
+/// for what their fields say.
+pub(crate) type TileFn<E> = unsafe fn(&Tile<E>);
+
+/// Everything that depends on type and instruction set.
+pub(crate) struct Kernels<E: 'static> {
+    /// Columns of one vector.
+    pub lanes: usize,
+    /// `tiles[rows - 1][vectors - 1]`
+    pub tiles: &'static [[TileFn<E>; 2]],
+    pub transpose: TransposeFn<E>,
+    /// Rows that `transpose` takes at a time.
+    pub block: usize,
+}
+
+/// `dst[i + j·dst_row] = src[j + i·src_row]` for `i` below `rows` and `j` below `cols`. `dst_row` is at least `rows`
+/// rounded up to [`Kernels::block`]; elements between the two may be overwritten with anything.
+///
+/// # Safety
+/// As for [`TileFn`].
+pub(crate) type TransposeFn<E> =
+    unsafe fn(src: *const E, src_row: usize, dst: *mut E, dst_row: usize, rows: usize, cols: usize);
+
+/// The accumulators are one chain of fused multiply-adds each, in the order of k, so an element's bits depend neither
+/// on its place in a tile nor on the size of the tile.
+#[inline(always)]
+unsafe fn tile<V: Lanes, const MR: usize, const NV: usize>(t: &Tile<V::E>) {
+    // SAFETY: the caller vouches for the tile and the instruction set.
+    unsafe {
+        // The loop with the constant step saves a register for each row.
+        let acc = if t.a_row == 1 {
+            sum::<V, MR, NV>(t, 1)
+        } else {
+            sum::<V, MR, NV>(t, t.a_row)
+        };
+        for (i, row) in acc.into_iter().enumerate() {
+            let c = t.c.add(i * t.c_row);
+            for (j, mut x) in row.into_iter().enumerate() {
+                let c = c.add(j * V::N);
+                let part = j + 1 == NV && t.last < V::N;
+                if t.add {
+                    x = x.add(if part {
+                        V::load_part(c, t.last)
+                    } else {
+                        V::load(c)
+                    });
+                }
+                if !t.bias.is_null() {
+                    x = x.add(if t.bias_step == 0 {
+                        V::splat(t.bias)
+                    } else if part {
+                        V::load_part(t.bias.add(j * V::N), t.last)
+                    } else {
+                        V::load(t.bias.add(j * V::N))
+                    });
+                }
+                if t.relu {
+                    x = x.relu();
+                }
+                if part {
+                    x.store_part(c, t.last)
+                } else {
+                    x.store(c)
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn sum<V: Lanes, const MR: usize, const NV: usize>(
+    t: &Tile<V::E>,
+    a_row: usize,
+) -> [[V; NV]; MR] {
+    // SAFETY: the caller vouches for the tile and the instruction set.
+    unsafe {
+        let mut acc = [[V::zero(); NV]; MR];
+        let (mut a, mut b) = (t.a, t.b);
+        let step = |acc: &mut [[V; NV]; MR], a: *const V::E, b: *const V::E| {
+            let mut column = [V::zero(); NV];
+            for (j, x) in column.iter_mut().enumerate() {
+                *x = V::load(b.add(j * V::N));
+            }
+            for (i, row) in acc.iter_mut().enumerate() {
+                let x = V::splat(a.add(i * a_row));
+                for (sum, y) in row.iter_mut().zip(column) {
+                    *sum = x.fma(y, *sum);
+                }
+            }
+        };
+        for _ in 0..t.k / 4 {
+            for u in 0..4 {
+                step(
+                    &mut acc,
+                    a.wrapping_add(u * t.a_col),
+                    b.wrapping_add(u * t.b_row),
+                );
+            }
+            a = a.wrapping_add(4 * t.a_col);
+            b = b.wrapping_add(4 * t.b_row);
+        }
+        for _ in 0..t.k % 4 {
+            step(&mut acc, a, b);
+            a = a.wrapping_add(t.a_col);
+            b = b.wrapping_add(t.b_row);
+        }
+        acc
+    }
+}
+
+/// Transposes square blocks of `N` through registers with `block`. Rows beyond the last are read as the last one, so
+/// that only columns have an edge to be done one by one.
+#[inline(always)]
+unsafe fn transpose<E: Copy, const N: usize>(
+    src: *const E,
+    src_row: usize,
+    dst: *mut E,
+    dst_row: usize,
+    rows: usize,
+    cols: usize,
+    block: impl Fn([*const E; N], *mut E),
+) {
+    // SAFETY: rows are clamped and columns kept below their number; `dst_row` leaves room for whole blocks of rows.
+    unsafe {
+        for i in (0..rows).step_by(N) {
+            let mut from: [*const E; N] =
+                std::array::from_fn(|u| src.add((i + u).min(rows - 1) * src_row));
+            for j in (0..cols - cols % N).step_by(N) {
+                block(from, dst.add(i + j * dst_row));
+                from = from.map(|p| p.wrapping_add(N));
+            }
+            for j in cols - cols % N..cols {
+                for (u, p) in from.iter_mut().enumerate() {
+                    dst.add(i + u + j * dst_row).write(p.read());
+                    *p = p.wrapping_add(1);
+                }
+            }
+        }
+    }
+}
+
+macro_rules! kernels {
+    ($name:ident, $E:ty, $V:ty, $(#[$feature:meta])? $block:literal, $transpose_block:expr, [$($mr:literal)*]) => {
+        pub(super) static $name: Kernels<$E> = {
+            // SAFETY: the caller runs it only on a processor that has the instruction set.
+            $(#[$feature])?
+            unsafe fn run<const MR: usize, const NV: usize>(t: &Tile<$E>) {
+                // SAFETY: the caller's contract.
+                unsafe { tile::<$V, MR, NV>(t) }
+            }
+            $(#[$feature])?
+            unsafe fn turn(src: *const $E, src_row: usize, dst: *mut $E, dst_row: usize, rows: usize, cols: usize) {
+                // SAFETY: the caller's contract.
+                unsafe {
+                    transpose::<$E, $block>(src, src_row, dst, dst_row, rows, cols, |s, d| {
+                        $transpose_block(s, d, dst_row)
+                    });
+                }
+            }
+            Kernels {
+                lanes: <$V as Lanes>::N,
+                tiles: &[$([run::<$mr, 1> as TileFn<$E>, run::<$mr, 2>]),*],
+                transpose: turn,
+                block: $block,
+            }
+        };
+    };
+}
+
+/// One element: the portable kernels transpose without registers.
+unsafe fn single<E: Copy>([src]: [*const E; 1], dst: *mut E, _: usize) {
+    // SAFETY: the caller vouches for one element of each.
+    unsafe { dst.write(src.read()) }
+}
+
+kernels!(PORTABLE_F32, f32, Wide<f32, 4>, 1, single, [1 2 3 4 5 6]);
+kernels!(PORTABLE_F64, f64, Wide<f64, 2>, 1, single, [1 2 3 4 5 6]);
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Kernels, Lanes, Tile, TileFn, tile, transpose};
+    use std::arch::x86_64::*;
+
+    /// 8 × 8 in registers: pairs, quads, then halves.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn block8(src: [*const f32; 8], dst: *mut f32, dst_row: usize) {
+        // SAFETY: the caller vouches for an 8 × 8 block on each side.
+        unsafe {
+            let r: [__m256; 8] = src.map(|p| _mm256_loadu_ps(p));
+            let mut q = [_mm256_setzero_ps(); 8];
+            for i in [0, 4] {
+                let (a, b) = (
+                    _mm256_unpacklo_ps(r[i], r[i + 1]),
+                    _mm256_unpackhi_ps(r[i], r[i + 1]),
+                );
+                let (c, d) = (
+                    _mm256_unpacklo_ps(r[i + 2], r[i + 3]),
+                    _mm256_unpackhi_ps(r[i + 2], r[i + 3]),
+                );
+                q[i] = _mm256_shuffle_ps::<0x44>(a, c);
+                q[i + 1] = _mm256_shuffle_ps::<0xee>(a, c);
+                q[i + 2] = _mm256_shuffle_ps::<0x44>(b, d);
+                q[i + 3] = _mm256_shuffle_ps::<0xee>(b, d);
+            }
+            for i in 0..4 {
+                _mm256_storeu_ps(
+                    dst.add(i * dst_row),
+                    _mm256_permute2f128_ps::<0x20>(q[i], q[i + 4]),
+                );
+                _mm256_storeu_ps(
+                    dst.add((i + 4) * dst_row),
+                    _mm256_permute2f128_ps::<0x31>(q[i], q[i + 4]),
+                );
+            }
+        }
+    }
+
+    /// 4 × 4 in registers.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn block4(src: [*const f64; 4], dst: *mut f64, dst_row: usize) {
+        // SAFETY: the caller vouches for a 4 × 4 block on each side.
+        unsafe {
+            let r: [__m256d; 4] = src.map(|p| _mm256_loadu_pd(p));
+            let (a, b) = (
+                _mm256_unpacklo_pd(r[0], r[1]),
+                _mm256_unpackhi_pd(r[0], r[1]),
+            );
+            let (c, d) = (
+                _mm256_unpacklo_pd(r[2], r[3]),
+                _mm256_unpackhi_pd(r[2], r[3]),
+            );
+            _mm256_storeu_pd(dst, _mm256_permute2f128_pd::<0x20>(a, c));
+            _mm256_storeu_pd(dst.add(dst_row), _mm256_permute2f128_pd::<0x20>(b, d));
+            _mm256_storeu_pd(dst.add(2 * dst_row), _mm256_permute2f128_pd::<0x31>(a, c));
+            _mm256_storeu_pd(dst.add(3 * dst_row), _mm256_permute2f128_pd::<0x31>(b, d));
+        }
+    }
+
+    // 6 × 2 vectors: 12 sums, 2 columns and 1 broadcast in 16 registers.
+    kernels!(AVX2_F32, f32, __m256, #[target_feature(enable = "avx2,fma")] 8, block8, [1 2 3 4 5 6]);
+    kernels!(AVX2_F64, f64, __m256d, #[target_feature(enable = "avx2,fma")] 4, block4, [1 2 3 4 5 6]);
+    // 14 × 2 vectors: 28 sums, 2 columns and 1 broadcast in 32 registers.
+    kernels!(AVX512_F32, f32, __m512, #[target_feature(enable = "avx512f,avx2,fma")] 8, block8,
+        [1 2 3 4 5 6 7 8 9 10 11 12 13 14]);
+    kernels!(AVX512_F64, f64, __m512d, #[target_feature(enable = "avx512f,avx2,fma")] 4, block4,
+        [1 2 3 4 5 6 7 8 9 10 11 12 13 14]);
+}
+
+macro_rules! choose {
+    ($name:ident, $E:ty, $portable:ident, $avx2:ident, $avx512:ident) => {
+        /// The kernels for `set`, which the processor must have.
+        pub(super) fn $name(set: InstructionSet) -> &'static Kernels<$E> {
+            #[cfg(target_arch = "x86_64")]
+            match set {
+                InstructionSet::Avx512 => return &x86::$avx512,
+                InstructionSet::Avx2 => return &x86::$avx2,
+                InstructionSet::Portable => {}
+            }
+            let _ = set;
+            &$portable
+        }
+    };
+}
+choose!(f32_kernels, f32, PORTABLE_F32, AVX2_F32, AVX512_F32);
+choose!(f64_kernels, f64, PORTABLE_F64, AVX2_F64, AVX512_F64);
