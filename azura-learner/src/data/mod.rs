@@ -1,0 +1,33 @@
+//! Data on its way from a file to a batch.
+//!
+//! A [`Table`] holds named columns, read from CSV or JSON with errors that name file, line and column.
+//! [`split_by_time`] cuts what came of it into training, validation and test, a scaler learns from the
+//! training rows ([`StandardScaler`], [`MinMaxScaler`]), a [`WindowPlan`] says which rows make a sample and
+//! [`Windows`] hands them out as tensors, in the order of a [`Loader`].
+//!
+//! Nothing here knows a model, an app, a terminal or the network.
+
+mod csv;
+mod csv_guard;
+mod dataset;
+mod error;
+mod json;
+mod loader;
+mod scale;
+mod split;
+mod table;
+mod time;
+mod transform;
+mod windows;
+
+pub use self::csv::{read_csv, read_csv_all, read_csv_all_from, read_csv_from};
+pub use dataset::{Batch, Dataset, sha256_file};
+pub use error::{DataError, DataErrorKind, DataResult};
+pub use json::{from_json_rows, from_json_rows_all};
+pub use loader::{Epoch, Loader, LoaderConfig};
+pub use scale::{MinMaxScaler, Scale, Scaler, ScalerKind, StandardScaler};
+pub use split::{Part, Parts, Split, split_by_time, split_random, split_stratified};
+pub use table::{Column, Kind, Table, Values};
+pub use time::{Cycle, Timestamp};
+pub use transform::{Transform, log_returns, price_after};
+pub use windows::{WindowPlan, Windows};

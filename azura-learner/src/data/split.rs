@@ -1,0 +1,285 @@
+//! Cutting samples into training, validation and test parts.
+
+use std::ops::Range;
+
+use azura_core::Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::{DataError, DataErrorKind, DataResult};
+
+/// How much goes into a part: a fraction of all samples, or a number of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Part {
+    /// So many samples.
+    Count(usize),
+    /// A fraction of all samples, at least 0 and below 1; rounded to the nearest count.
+    Fraction(f64),
+}
+
+impl From<usize> for Part {
+    fn from(count: usize) -> Self {
+        Part::Count(count)
+    }
+}
+
+impl From<f64> for Part {
+    fn from(fraction: f64) -> Self {
+        Part::Fraction(fraction)
+    }
+}
+
+impl Part {
+    fn of(self, samples: usize, name: &str) -> DataResult<usize> {
+        match self {
+            Part::Count(count) => Ok(count),
+            Part::Fraction(f) if (0.0..1.0).contains(&f) => {
+                let count = (f * samples as f64).round() as usize;
+                if count == 0 && f > 0.0 {
+                    let what = format!("{f} of {samples} samples leaves none for {name}");
+                    return Err(DataError::new(DataErrorKind::Split, what)
+                        .remedy("use more data or a larger fraction"));
+                }
+                Ok(count)
+            }
+            Part::Fraction(f) => {
+                let what =
+                    format!("the {name} fraction must be at least 0 and below 1, but is {f}");
+                Err(DataError::new(DataErrorKind::Split, what).remedy("write 0.15 for 15 %"))
+            }
+        }
+    }
+}
+
+/// Three ranges of samples in the order of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// The oldest samples, to learn from.
+    pub train: Range<usize>,
+    /// The samples that decide when to stop and which model is kept.
+    pub val: Range<usize>,
+    /// The newest samples, for the final figures only.
+    pub test: Range<usize>,
+}
+
+/// Cuts `samples` that are in the order of time: oldest to training, newest to test, and `gap` samples
+/// dropped between neighbouring parts.
+///
+/// With `gap = window + horizon − 1` ([`WindowPlan::gap`](super::WindowPlan::gap)) no window of a later
+/// part reaches back to a target of an earlier part. A part of `Count(0)` is left out together with its
+/// gap.
+///
+/// # Errors
+/// [`DataErrorKind::Split`] if nothing is left for training, a fraction is out of range or so small that
+/// its part would be empty.
+///
+/// ```
+/// use azura_learner::data::{Part, split_by_time};
+/// let split = split_by_time(100, Part::Fraction(0.2), Part::Count(10), 5)?;
+/// assert_eq!((split.train, split.val, split.test), (0..60, 65..85, 90..100));
+/// # Ok::<(), azura_learner::data::DataError>(())
+/// ```
+pub fn split_by_time(
+    samples: usize,
+    val: impl Into<Part>,
+    test: impl Into<Part>,
+    gap: usize,
+) -> DataResult<Split> {
+    let (val, test) = (
+        val.into().of(samples, "validation")?,
+        test.into().of(samples, "test")?,
+    );
+    let gaps = [val, test].iter().filter(|&&part| part > 0).count();
+    let held = gap
+        .checked_mul(gaps)
+        .and_then(|gaps| gaps.checked_add(val)?.checked_add(test))
+        .filter(|&held| held < samples);
+    let Some(held) = held else {
+        let what = format!(
+            "{samples} samples are too few for {val} of validation, {test} of test and {gaps} gaps of {gap}"
+        );
+        return Err(DataError::new(DataErrorKind::Split, what)
+            .remedy("use more data, smaller parts or a shorter window"));
+    };
+    let test_start = samples - test;
+    let val_end = if test > 0 { test_start - gap } else { samples };
+    Ok(Split {
+        train: 0..samples - held,
+        val: val_end - val..val_end,
+        test: test_start..samples,
+    })
+}
+
+/// Three lists of samples, each ascending, together every sample once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// Samples to learn from.
+    pub train: Vec<usize>,
+    /// Samples that decide when to stop and which model is kept.
+    pub val: Vec<usize>,
+    /// Samples for the final figures only.
+    pub test: Vec<usize>,
+}
+
+/// Deals samples without an order at random; the same seed deals the same way.
+///
+/// # Errors
+/// As [`split_by_time`].
+pub fn split_random(
+    samples: usize,
+    val: impl Into<Part>,
+    test: impl Into<Part>,
+    seed: u64,
+) -> DataResult<Parts> {
+    let split = split_by_time(samples, val, test, 0)?;
+    let mut order: Vec<usize> = (0..samples).collect();
+    Rng::new(seed).fork("split").shuffle(&mut order);
+    let part = |range: Range<usize>| {
+        let mut part = order[range].to_vec();
+        part.sort_unstable();
+        part
+    };
+    Ok(Parts {
+        train: part(split.train),
+        val: part(split.val),
+        test: part(split.test),
+    })
+}
+
+/// As [`split_random`], but each label is dealt by itself, so that all parts have the labels in nearly
+/// the same proportions.
+///
+/// `val` and `test` are fractions of each label, rounded so that a label with few samples keeps at least
+/// one for training.
+///
+/// # Errors
+/// [`DataErrorKind::Split`] if a fraction is out of range, the two leave nothing, or a part that should
+/// have samples gets none.
+pub fn split_stratified(labels: &[usize], val: f64, test: f64, seed: u64) -> DataResult<Parts> {
+    let samples = labels.len();
+    split_by_time(samples, val, test, 0)?;
+    let mut order: Vec<usize> = (0..samples).collect();
+    Rng::new(seed).fork("split").shuffle(&mut order);
+    // Stable: within a label the shuffled order stays.
+    order.sort_by_key(|&sample| labels[sample]);
+    let mut parts = Parts {
+        train: Vec::new(),
+        val: Vec::new(),
+        test: Vec::new(),
+    };
+    for group in order.chunk_by(|&a, &b| labels[a] == labels[b]) {
+        let spare = group.len() - 1;
+        let n_test = ((test * group.len() as f64).round() as usize).min(spare);
+        let n_val = ((val * group.len() as f64).round() as usize).min(spare - n_test);
+        parts.test.extend(&group[..n_test]);
+        parts.val.extend(&group[n_test..n_test + n_val]);
+        parts.train.extend(&group[n_test + n_val..]);
+    }
+    for (part, fraction, name) in [(&parts.val, val, "validation"), (&parts.test, test, "test")] {
+        if part.is_empty() && fraction > 0.0 {
+            let what =
+                format!("every label has too few samples to give {fraction} of them to {name}");
+            return Err(DataError::new(DataErrorKind::Split, what)
+                .remedy("use more data or a larger fraction"));
+        }
+    }
+    for part in [&mut parts.train, &mut parts.val, &mut parts.test] {
+        part.sort_unstable();
+    }
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_time_with_gap() {
+        let split = split_by_time(20, 4usize, 5usize, 2).unwrap();
+        assert_eq!(
+            split,
+            Split {
+                train: 0..7,
+                val: 9..13,
+                test: 15..20
+            }
+        );
+        let split = split_by_time(20, 0usize, 5usize, 2).unwrap();
+        assert_eq!(
+            split,
+            Split {
+                train: 0..13,
+                val: 13..13,
+                test: 15..20
+            }
+        );
+        let split = split_by_time(20, 5usize, 0usize, 2).unwrap();
+        assert_eq!(
+            split,
+            Split {
+                train: 0..13,
+                val: 15..20,
+                test: 20..20
+            }
+        );
+        let split = split_by_time(20, 0usize, 0usize, 2).unwrap();
+        assert_eq!(split.train, 0..20);
+    }
+
+    #[test]
+    fn empty_parts_are_errors() {
+        let text = |n, val: Part, test: Part, gap| {
+            split_by_time(n, val, test, gap).unwrap_err().to_string()
+        };
+        assert!(text(9, 4.into(), 5.into(), 0).contains("9 samples are too few"));
+        assert!(text(0, 0.into(), 0.into(), 0).contains("0 samples are too few"));
+        assert!(text(10, 1.into(), 1.into(), usize::MAX).contains("too few"));
+        assert!(text(10, Part::Fraction(0.01), 1.into(), 0).contains("leaves none for validation"));
+        assert!(text(10, 1.into(), Part::Fraction(1.5), 0).contains("but is 1.5"));
+        assert!(text(10, Part::Fraction(f64::NAN), 1.into(), 0).contains("NaN"));
+        assert!(text(10, Part::Fraction(-0.1), 1.into(), 0).contains("-0.1"));
+    }
+
+    #[test]
+    fn random_is_seeded_and_whole() {
+        let parts = split_random(50, 0.2, 0.3, 7).unwrap();
+        assert_eq!(
+            (parts.train.len(), parts.val.len(), parts.test.len()),
+            (25, 10, 15)
+        );
+        assert_eq!(parts, split_random(50, 0.2, 0.3, 7).unwrap());
+        assert_ne!(parts, split_random(50, 0.2, 0.3, 8).unwrap());
+        let mut all = [parts.train, parts.val, parts.test].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..50).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn stratified_keeps_proportions() {
+        // 30 of label 0, 10 of label 1, 1 of label 2.
+        let labels: Vec<usize> = (0..41)
+            .map(|i| if i < 30 { 0 } else { usize::from(i == 40) + 1 })
+            .collect();
+        let parts = split_stratified(&labels, 0.2, 0.1, 3).unwrap();
+        let count =
+            |part: &[usize]| [0, 1, 2].map(|l| part.iter().filter(|&&i| labels[i] == l).count());
+        assert_eq!(count(&parts.train), [21, 7, 1]);
+        assert_eq!(count(&parts.val), [6, 2, 0]);
+        assert_eq!(count(&parts.test), [3, 1, 0]);
+        assert!(split_stratified(&[0, 1, 2], 0.3, 0.3, 1).is_err());
+    }
+
+    #[test]
+    fn part_is_written_as_a_plain_number() {
+        assert_eq!(
+            serde_json::to_string(&Part::Fraction(0.15)).unwrap(),
+            "0.15"
+        );
+        assert_eq!(
+            serde_json::from_str::<Part>("0.15").unwrap(),
+            Part::Fraction(0.15)
+        );
+        assert_eq!(serde_json::from_str::<Part>("24").unwrap(), Part::Count(24));
+    }
+}

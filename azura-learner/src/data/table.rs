@@ -1,0 +1,592 @@
+//! Tables: named columns of numbers, texts or times, all of one length.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::{DataError, DataErrorKind, DataResult, listed, nearest, quoted};
+use super::time::Timestamp;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// 64-bit floating-point numbers; NaN marks a missing one.
+    Number,
+    /// Text.
+    Text,
+    /// Dates and times.
+    Time,
+}
+
+impl Kind {
+    fn plural(self) -> &'static str {
+        match self {
+            Kind::Number => "numbers",
+            Kind::Text => "text",
+            Kind::Time => "dates and times",
+        }
+    }
+}
+
+/// A column that a reader asks for.
+///
+/// ```
+/// use azura_learner::data::{Column, read_csv_from};
+/// let table = read_csv_from(
+///     "time,temp,note\n2013-05-01 13:00,8.5,\"calm, dry\"\n2013-05-01 14:00,,\n".as_bytes(),
+///     "example",
+///     &[Column::time("time"), Column::number("temp").allow_missing()],
+/// )?;
+/// assert_eq!(table.names(), ["time", "temp"]);
+/// assert_eq!(table.numbers("temp")?[0], 8.5);
+/// assert!(table.numbers("temp")?[1].is_nan());
+/// # Ok::<(), azura_learner::data::DataError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Column {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) missing: bool,
+    pub(super) optional: bool,
+}
+
+impl Column {
+    /// A column of the given name and kind, in which every cell must be filled.
+    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+        Column {
+            name: name.into(),
+            kind,
+            missing: false,
+            optional: false,
+        }
+    }
+
+    /// A column of numbers, in which every cell must be filled.
+    pub fn number(name: impl Into<String>) -> Self {
+        Column::new(name, Kind::Number)
+    }
+
+    /// A column of text; empty cells are empty texts.
+    pub fn text(name: impl Into<String>) -> Self {
+        Column::new(name, Kind::Text)
+    }
+
+    /// A column of dates and times, in which every cell must be filled.
+    pub fn time(name: impl Into<String>) -> Self {
+        Column::new(name, Kind::Time)
+    }
+
+    /// Cells of a number column may be missing; they become NaN.
+    ///
+    /// Missing is an empty cell, `NA`, `N/A`, `NaN` or `null` in any case; in JSON `null`.
+    #[must_use]
+    pub fn allow_missing(mut self) -> Self {
+        self.missing = true;
+        self
+    }
+
+    /// The whole column may be absent from the data; the table then lacks it.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// The column's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kind of its values.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+/// The values of one column.
+#[derive(Clone, Debug)]
+pub enum Values {
+    /// Numbers, NaN where missing.
+    Number(Vec<f64>),
+    /// Texts.
+    Text(Vec<String>),
+    /// Times.
+    Time(Vec<Timestamp>),
+}
+
+// Missing equals missing, so that a table equals its own copy; otherwise numbers are compared by value.
+impl PartialEq for Values {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Values::Number(a), Values::Number(b)) => {
+                a.len() == b.len()
+                    && a.iter()
+                        .zip(b)
+                        .all(|(x, y)| x == y || (x.is_nan() && y.is_nan()))
+            }
+            (Values::Text(a), Values::Text(b)) => a == b,
+            (Values::Time(a), Values::Time(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Values {
+    /// An empty column of a kind.
+    pub fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Number => Values::Number(Vec::new()),
+            Kind::Text => Values::Text(Vec::new()),
+            Kind::Time => Values::Time(Vec::new()),
+        }
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Number(v) => v.len(),
+            Values::Text(v) => v.len(),
+            Values::Time(v) => v.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Their kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Values::Number(_) => Kind::Number,
+            Values::Text(_) => Kind::Text,
+            Values::Time(_) => Kind::Time,
+        }
+    }
+
+    fn slice(&self, rows: Range<usize>) -> Values {
+        match self {
+            Values::Number(v) => Values::Number(v[rows].to_vec()),
+            Values::Text(v) => Values::Text(v[rows].to_vec()),
+            Values::Time(v) => Values::Time(v[rows].to_vec()),
+        }
+    }
+}
+
+impl From<Vec<f64>> for Values {
+    fn from(values: Vec<f64>) -> Self {
+        Values::Number(values)
+    }
+}
+
+impl From<Vec<String>> for Values {
+    fn from(values: Vec<String>) -> Self {
+        Values::Text(values)
+    }
+}
+
+impl From<Vec<Timestamp>> for Values {
+    fn from(values: Vec<Timestamp>) -> Self {
+        Values::Time(values)
+    }
+}
+
+/// Named columns of one length, which remember the file and the lines they came from.
+///
+/// Two tables are equal if their columns are (names, order, values; missing equals missing), wherever
+/// they came from.
+#[derive(Clone, Debug)]
+pub struct Table {
+    source: String,
+    columns: Vec<(String, Values)>,
+    // Column numbers of the file, counted from 1, and the line of each row, where known.
+    numbers: Vec<usize>,
+    lines: Vec<u64>,
+    rows: usize,
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.columns == other.columns
+    }
+}
+
+impl Table {
+    /// A table without columns; `source` is the name that errors give.
+    pub fn new(source: impl Into<String>) -> Self {
+        Table {
+            source: source.into(),
+            columns: Vec::new(),
+            numbers: Vec::new(),
+            lines: Vec::new(),
+            rows: 0,
+        }
+    }
+
+    /// Adds a column and returns the table.
+    ///
+    /// # Errors
+    /// As [`Table::push`].
+    pub fn with(mut self, name: impl Into<String>, values: impl Into<Values>) -> DataResult<Self> {
+        self.push(name, values)?;
+        Ok(self)
+    }
+
+    /// Adds a column.
+    ///
+    /// # Errors
+    /// [`DataErrorKind::Header`] if the name is taken, [`DataErrorKind::Size`] if the length differs
+    /// from that of the columns already there.
+    pub fn push(&mut self, name: impl Into<String>, values: impl Into<Values>) -> DataResult<()> {
+        let number = self.columns.len() + 1;
+        self.push_numbered(name.into(), number, values.into())
+    }
+
+    pub(super) fn push_numbered(
+        &mut self,
+        name: String,
+        number: usize,
+        values: Values,
+    ) -> DataResult<()> {
+        if self.has(&name) {
+            let what = format!("there are two columns {}", quoted(&name));
+            return Err(self
+                .error(DataErrorKind::Header, what)
+                .remedy("rename one of them"));
+        }
+        if !self.columns.is_empty() && values.len() != self.rows {
+            let (new, old) = (values.len(), self.rows);
+            let what = format!(
+                "column {} has {new} rows, but the table has {old}",
+                quoted(&name)
+            );
+            return Err(self.error(DataErrorKind::Size, what));
+        }
+        self.rows = values.len();
+        self.columns.push((name, values));
+        self.numbers.push(number);
+        Ok(())
+    }
+
+    pub(super) fn set_lines(&mut self, lines: Vec<u64>) {
+        self.lines = lines;
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Where the data came from: a path, `stdin`, `request`.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The columns' names, in order.
+    pub fn names(&self) -> Vec<&str> {
+        self.columns.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Names and values of all columns, in order.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = (&str, &Values)> {
+        self.columns
+            .iter()
+            .map(|(name, values)| (name.as_str(), values))
+    }
+
+    /// Whether there is a column of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.position(name).is_some()
+    }
+
+    /// The kind of a column, if there is one of that name.
+    pub fn kind(&self, name: &str) -> Option<Kind> {
+        self.position(name).map(|at| self.columns[at].1.kind())
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|(have, _)| have == name)
+    }
+
+    /// The values of a column.
+    ///
+    /// # Errors
+    /// [`DataErrorKind::UnknownColumn`], with the names there are.
+    pub fn values(&self, name: &str) -> DataResult<&Values> {
+        let at = self
+            .position(name)
+            .ok_or_else(|| unknown_column(&self.source, name, &self.names()))?;
+        Ok(&self.columns[at].1)
+    }
+
+    /// The values of a column of numbers, NaN where missing.
+    ///
+    /// # Errors
+    /// [`DataErrorKind::UnknownColumn`] or [`DataErrorKind::WrongKind`].
+    pub fn numbers(&self, name: &str) -> DataResult<&[f64]> {
+        match self.values(name)? {
+            Values::Number(values) => Ok(values),
+            other => Err(self.wrong_kind(name, Kind::Number, other.kind())),
+        }
+    }
+
+    /// The values of a column of texts.
+    ///
+    /// # Errors
+    /// As [`Table::numbers`].
+    pub fn texts(&self, name: &str) -> DataResult<&[String]> {
+        match self.values(name)? {
+            Values::Text(values) => Ok(values),
+            other => Err(self.wrong_kind(name, Kind::Text, other.kind())),
+        }
+    }
+
+    /// The values of a column of times.
+    ///
+    /// # Errors
+    /// As [`Table::numbers`].
+    pub fn times(&self, name: &str) -> DataResult<&[Timestamp]> {
+        match self.values(name)? {
+            Values::Time(values) => Ok(values),
+            other => Err(self.wrong_kind(name, Kind::Time, other.kind())),
+        }
+    }
+
+    fn wrong_kind(&self, name: &str, wanted: Kind, is: Kind) -> DataError {
+        let what = format!("holds {}, but {} are needed", is.plural(), wanted.plural());
+        self.error(DataErrorKind::WrongKind, what)
+            .in_column(name, self.number(name))
+    }
+
+    fn number(&self, name: &str) -> usize {
+        self.position(name).map_or(0, |at| self.numbers[at])
+    }
+
+    /// Columns of numbers as one row-major matrix `[rows, names.len()]`.
+    ///
+    /// # Errors
+    /// As [`Table::numbers`].
+    pub fn matrix(&self, names: &[impl AsRef<str>]) -> DataResult<Vec<f64>> {
+        let columns = names
+            .iter()
+            .map(|name| self.numbers(name.as_ref()))
+            .collect::<DataResult<Vec<_>>>()?;
+        let mut out = Vec::with_capacity(self.rows * columns.len());
+        for row in 0..self.rows {
+            out.extend(columns.iter().map(|column| column[row]));
+        }
+        Ok(out)
+    }
+
+    /// The rows of a range, cut to those there are.
+    #[must_use]
+    pub fn slice(&self, rows: Range<usize>) -> Table {
+        let end = rows.end.min(self.rows);
+        let rows = rows.start.min(end)..end;
+        Table {
+            source: self.source.clone(),
+            columns: self
+                .columns
+                .iter()
+                .map(|(name, values)| (name.clone(), values.slice(rows.clone())))
+                .collect(),
+            numbers: self.numbers.clone(),
+            lines: self
+                .lines
+                .get(rows.clone())
+                .map_or_else(Vec::new, <[u64]>::to_vec),
+            rows: rows.len(),
+        }
+    }
+
+    /// The last `count` rows, or all if there are fewer.
+    #[must_use]
+    pub fn tail(&self, count: usize) -> Table {
+        self.slice(self.rows.saturating_sub(count)..self.rows)
+    }
+
+    /// The rows of this table and then those of another with the same columns in any order.
+    ///
+    /// # Errors
+    /// [`DataErrorKind::UnknownColumn`], [`DataErrorKind::WrongKind`], or [`DataErrorKind::Size`] if the
+    /// other has more columns.
+    pub fn append(&self, other: &Table) -> DataResult<Table> {
+        if other.columns.len() != self.columns.len() {
+            let (a, b) = (self.columns.len(), other.columns.len());
+            let what = format!("cannot join tables of {a} and of {b} columns");
+            return Err(self.error(DataErrorKind::Size, what));
+        }
+        let mut out = self.clone();
+        for (name, values) in &mut out.columns {
+            match values {
+                Values::Number(v) => v.extend_from_slice(other.numbers(name)?),
+                Values::Text(v) => v.extend_from_slice(other.texts(name)?),
+                Values::Time(v) => v.extend_from_slice(other.times(name)?),
+            }
+        }
+        out.rows += other.rows;
+        if self.source == other.source && self.lines.len() == self.rows {
+            out.lines.extend_from_slice(&other.lines);
+        } else {
+            // Lines of two files under one name would mislead.
+            out.lines.clear();
+        }
+        Ok(out)
+    }
+
+    /// The line of the file that a row came from, counted from 1, if it came from one.
+    pub fn line(&self, row: usize) -> Option<u64> {
+        self.lines.get(row).copied()
+    }
+
+    /// An error about one cell, with file, line and column: for checks of an app's own.
+    ///
+    /// ```
+    /// use azura_learner::data::{Column, read_csv_from};
+    /// let table = read_csv_from("day,price\nMon,2\nTue,-1\n".as_bytes(), "gold.csv",
+    ///     &[Column::number("price")])?;
+    /// let error = table.error_at(1, "price", "a price of -1 is not positive", "correct or remove the row");
+    /// assert_eq!(error.to_string(),
+    ///     "gold.csv:3: column `price` (2): a price of -1 is not positive; correct or remove the row");
+    /// # Ok::<(), azura_learner::data::DataError>(())
+    /// ```
+    pub fn error_at(
+        &self,
+        row: usize,
+        column: &str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> DataError {
+        let error = match self.line(row) {
+            Some(line) => self.error(DataErrorKind::Other, what).at_line(line),
+            None => {
+                let what = format!("row index {row}: {}", what.into());
+                self.error(DataErrorKind::Other, what)
+            }
+        };
+        error.in_column(column, self.number(column)).remedy(remedy)
+    }
+
+    fn error(&self, kind: DataErrorKind, what: impl Into<String>) -> DataError {
+        DataError::new(kind, what).in_file(&self.source)
+    }
+}
+
+/// "There is no column X; did you mean Y? The columns are …".
+pub(super) fn unknown_column(source: &str, wanted: &str, have: &[&str]) -> DataError {
+    let slip = nearest(wanted, have.iter().copied());
+    let hint = match slip {
+        Some(name) => format!("did you mean `{name}`? "),
+        None => String::new(),
+    };
+    DataError::new(
+        DataErrorKind::UnknownColumn,
+        format!("there is no column `{wanted}`"),
+    )
+    .in_file(source)
+    .remedy(format!(
+        "{hint}the columns are {}",
+        listed(have.iter().copied(), 30)
+    ))
+}
+
+/// Refuses column names that are empty or there twice. Returns the number (from 1) and the reason.
+pub(super) fn check_names(names: &[String]) -> Result<(), (usize, String)> {
+    let mut seen = HashSet::new();
+    for (at, name) in names.iter().enumerate() {
+        if name.is_empty() {
+            return Err((at + 1, "the header has a column without a name".to_string()));
+        }
+        if !seen.insert(name) {
+            return Err((
+                at + 1,
+                format!("the header has the name {} twice", quoted(name)),
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        Table::new("gold.csv")
+            .with("price", vec![1.0, 2.0, f64::NAN])
+            .and_then(|t| t.with("note", vec!["a".to_string(), "b".into(), "c".into()]))
+            .unwrap()
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_kind() {
+        let t = table();
+        assert_eq!(t.numbers("price").unwrap()[..2], [1.0, 2.0]);
+        assert_eq!(t.kind("note"), Some(Kind::Text));
+        let error = t.numbers("prise").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "gold.csv: there is no column `prise`; did you mean `price`? the columns are `price`, `note`"
+        );
+        assert_eq!(
+            t.numbers("note").unwrap_err().to_string(),
+            "gold.csv: column `note` (2): holds text, but numbers are needed"
+        );
+        assert_eq!(
+            t.times("price").unwrap_err().kind(),
+            DataErrorKind::WrongKind
+        );
+        assert_eq!(
+            t.texts("price").unwrap_err().kind(),
+            DataErrorKind::WrongKind
+        );
+    }
+
+    #[test]
+    fn columns_must_fit() {
+        let error = table().with("x", vec![1.0]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "gold.csv: column \"x\" has 1 rows, but the table has 3"
+        );
+        assert_eq!(
+            table().with("note", vec![1.0; 3]).unwrap_err().kind(),
+            DataErrorKind::Header
+        );
+    }
+
+    #[test]
+    fn rows_are_cut_and_joined() {
+        let t = table();
+        assert_eq!(t.tail(2), t.slice(1..99));
+        assert_eq!(t.slice(0..1).append(&t.slice(1..3)).unwrap(), t);
+        assert_eq!(t.slice(5..9).len(), 0);
+        #[allow(
+            clippy::reversed_empty_ranges,
+            reason = "a reversed range must not panic"
+        )]
+        let none = t.slice(3..1);
+        assert!(none.is_empty());
+        let other = Table::new("x").with("price", vec![1.0]).unwrap();
+        assert_eq!(t.append(&other).unwrap_err().kind(), DataErrorKind::Size);
+    }
+
+    #[test]
+    fn matrix_is_row_major() {
+        let t = Table::new("t")
+            .with("a", vec![1.0, 2.0])
+            .unwrap()
+            .with("b", vec![3.0, 4.0])
+            .unwrap();
+        assert_eq!(t.matrix(&["b", "a"]).unwrap(), [3.0, 1.0, 4.0, 2.0]);
+        assert!(t.matrix(&["c"]).is_err());
+    }
+}
