@@ -107,23 +107,12 @@ unsafe fn sum<V: Lanes, const MR: usize, const NV: usize>(
     unsafe {
         let mut acc = [[V::zero(); NV]; MR];
         let (mut a, mut b) = (t.a, t.b);
-        let step = |acc: &mut [[V; NV]; MR], a: *const V::E, b: *const V::E| {
-            let mut column = [V::zero(); NV];
-            for (j, x) in column.iter_mut().enumerate() {
-                *x = V::load(b.add(j * V::N));
-            }
-            for (i, row) in acc.iter_mut().enumerate() {
-                let x = V::splat(a.add(i * a_row));
-                for (sum, y) in row.iter_mut().zip(column) {
-                    *sum = x.fma(y, *sum);
-                }
-            }
-        };
         for _ in 0..t.k / 4 {
             for u in 0..4 {
                 step(
                     &mut acc,
                     a.wrapping_add(u * t.a_col),
+                    a_row,
                     b.wrapping_add(u * t.b_row),
                 );
             }
@@ -131,11 +120,34 @@ unsafe fn sum<V: Lanes, const MR: usize, const NV: usize>(
             b = b.wrapping_add(4 * t.b_row);
         }
         for _ in 0..t.k % 4 {
-            step(&mut acc, a, b);
+            step(&mut acc, a, a_row, b);
             a = a.wrapping_add(t.a_col);
             b = b.wrapping_add(t.b_row);
         }
         acc
+    }
+}
+
+/// One k of all sums. (A function and not a closure: closures are not always inlined, and then lose the instruction set.)
+#[inline(always)]
+unsafe fn step<V: Lanes, const MR: usize, const NV: usize>(
+    acc: &mut [[V; NV]; MR],
+    a: *const V::E,
+    a_row: usize,
+    b: *const V::E,
+) {
+    // SAFETY: the caller vouches for the tile and the instruction set.
+    unsafe {
+        let mut column = [V::zero(); NV];
+        for (j, x) in column.iter_mut().enumerate() {
+            *x = V::load(b.add(j * V::N));
+        }
+        for (i, row) in acc.iter_mut().enumerate() {
+            let x = V::splat(a.add(i * a_row));
+            for (sum, y) in row.iter_mut().zip(column) {
+                *sum = x.fma(y, *sum);
+            }
+        }
     }
 }
 

@@ -1,0 +1,15 @@
+//! Kernels for the processor: plain functions on slices and sizes.
+//!
+//! No `Tensor`, no choice of dtype and no allocation of results lives here. Work is split over
+//! outputs only, so the bits of a result do not depend on the number of threads.
+
+pub(crate) mod dropout;
+pub(crate) mod gemm;
+//LSTM pub(crate) mod lstm;
+pub(crate) mod map;
+pub mod math;
+pub(crate) mod optim;
+pub(crate) mod reduce;
+pub(crate) mod simd;
+pub(crate) mod softmax;
+pub mod threads;

@@ -1,0 +1,85 @@
+//! Compiles one generic loop for each instruction set and picks at run time.
+//!
+//! A kernel is a type with `#[inline(always)] fn run(self)`. [`dispatch`] runs it inside a function
+//! that is allowed AVX-512 or AVX2 with FMA, where its loops are vectorised for that set.
+
+use std::sync::OnceLock;
+
+/// The widest instruction set that this processor has and that kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InstructionSet {
+    /// Whatever the target guarantees.
+    Portable,
+    /// AVX2 with FMA.
+    Avx2,
+    /// AVX-512 F, DQ, BW and VL.
+    Avx512,
+}
+
+impl InstructionSet {
+    /// The set that kernels use in this process.
+    pub fn current() -> Self {
+        static CURRENT: OnceLock<InstructionSet> = OnceLock::new();
+        *CURRENT.get_or_init(Self::detect)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn detect() -> Self {
+        if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
+            InstructionSet::Portable
+        } else if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+        {
+            InstructionSet::Avx512
+        } else {
+            InstructionSet::Avx2
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn detect() -> Self {
+        InstructionSet::Portable
+    }
+
+    /// The name recorded in runs and model files.
+    pub fn name(self) -> &'static str {
+        match self {
+            InstructionSet::Portable => "portable",
+            InstructionSet::Avx2 => "avx2+fma",
+            InstructionSet::Avx512 => "avx512",
+        }
+    }
+}
+
+/// A loop to be compiled for each instruction set. `run` must be `#[inline(always)]`.
+pub(crate) trait Kernel {
+    fn run(self);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+fn run_avx512<K: Kernel>(kernel: K) {
+    kernel.run();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn run_avx2<K: Kernel>(kernel: K) {
+    kernel.run();
+}
+
+/// Runs `kernel` compiled for the widest instruction set of this processor.
+#[inline]
+pub(crate) fn dispatch<K: Kernel>(kernel: K) {
+    #[cfg(target_arch = "x86_64")]
+    match InstructionSet::current() {
+        // SAFETY: `current` reports a set only after detecting each of its features.
+        InstructionSet::Avx512 => return unsafe { run_avx512(kernel) },
+        // SAFETY: as above.
+        InstructionSet::Avx2 => return unsafe { run_avx2(kernel) },
+        InstructionSet::Portable => {}
+    }
+    kernel.run();
+}

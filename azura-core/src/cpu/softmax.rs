@@ -1,0 +1,226 @@
+//! Rows of softmax: maximum, exponentials and their sum in one visit of the first-level cache.
+
+use super::math::Num;
+use super::simd::{Kernel, dispatch};
+use super::threads::for_rows;
+use crate::Element;
+
+/// Fewer elements than this on a thread cost more in hand-over than they save.
+const GRAIN: usize = 8 * 1024;
+/// Partial maxima and sums that run side by side, whatever the instruction set.
+const LANES: usize = 16;
+
+/// A number type that rows are made of.
+pub(crate) trait Real: Num + Element + Default + PartialOrd {}
+impl Real for f32 {}
+impl Real for f64 {}
+
+#[inline(always)]
+fn fold<T: Real>(row: &[T], start: T, term: impl Fn(usize, T) -> T, join: impl Fn(T, T) -> T) -> T {
+    let mut lanes = [start; LANES];
+    let whole = row.len() / LANES * LANES;
+    for base in (0..whole).step_by(LANES) {
+        for (lane, acc) in lanes.iter_mut().enumerate() {
+            *acc = join(*acc, term(base + lane, row[base + lane]));
+        }
+    }
+    for (lane, (i, &x)) in lanes.iter_mut().zip(row.iter().enumerate().skip(whole)) {
+        *lane = join(*lane, term(i, x));
+    }
+    lanes.into_iter().fold(start, &join)
+}
+
+#[inline(always)]
+fn largest<T: Real>(row: &[T]) -> T {
+    // NaN stays: it is neither greater nor kept out by the first comparison.
+    fold(
+        row,
+        T::lit(f64::NEG_INFINITY),
+        |_, x| x,
+        |a, b| b.nan_select(b, a.nan_select(a, b.gt_select(a, b, a))),
+    )
+}
+
+#[inline(always)]
+fn total<T: Real>(row: &[T]) -> T {
+    fold(row, T::lit(0.0), |_, x| x, |a, b| a + b)
+}
+
+/// What is done with each row.
+trait Row<T>: Sync {
+    fn row(&self, inputs: [&[T]; 2], out: &mut [T]);
+}
+
+struct Rows<'a, T, F> {
+    f: &'a F,
+    inputs: [&'a [T]; 2],
+    width: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Real, F: Row<T>> Kernel for Rows<'_, T, F> {
+    #[inline(always)]
+    fn run(self) {
+        let width = self.width;
+        for (i, out) in self.out.chunks_exact_mut(width).enumerate() {
+            self.f.row(
+                self.inputs.map(|input| &input[i * width..(i + 1) * width]),
+                out,
+            );
+        }
+    }
+}
+
+fn rows<T: Real, F: Row<T>>(f: F, inputs: [&[T]; 2], width: usize, out: &mut [T]) {
+    if width == 0 {
+        return;
+    }
+    for_rows(out, width, (GRAIN / width).max(1), |first, out| {
+        let range = first * width..first * width + out.len();
+        let inputs = inputs.map(|input| &input[range.clone()]);
+        dispatch(Rows {
+            f: &f,
+            inputs,
+            width,
+            out,
+        });
+    });
+}
+
+struct Softmax;
+
+impl<T: Real> Row<T> for Softmax {
+    #[inline(always)]
+    fn row(&self, [x, _]: [&[T]; 2], out: &mut [T]) {
+        let top = largest(x);
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = (x - top).exp();
+        }
+        let scale = T::lit(1.0) / total(out);
+        for out in out {
+            *out = *out * scale;
+        }
+    }
+}
+
+struct SoftmaxBackward;
+
+impl<T: Real> Row<T> for SoftmaxBackward {
+    #[inline(always)]
+    fn row(&self, [y, dy]: [&[T]; 2], dx: &mut [T]) {
+        let dot = fold(y, T::lit(0.0), |i, y| y * dy[i], |a, b| a + b);
+        for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+            *dx = y * (dy - dot);
+        }
+    }
+}
+
+struct LogSoftmax;
+
+impl<T: Real> Row<T> for LogSoftmax {
+    #[inline(always)]
+    fn row(&self, [x, _]: [&[T]; 2], out: &mut [T]) {
+        let top = largest(x);
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = (x - top).exp();
+        }
+        let log = total(out).ln();
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = (x - top) - log;
+        }
+    }
+}
+
+struct LogSoftmaxBackward;
+
+impl<T: Real> Row<T> for LogSoftmaxBackward {
+    #[inline(always)]
+    fn row(&self, [y, dy]: [&[T]; 2], dx: &mut [T]) {
+        let sum = total(dy);
+        for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+            *dx = dy - y.exp() * sum;
+        }
+    }
+}
+
+pub(crate) fn softmax<T: Real>(x: &[T], width: usize, out: &mut [T]) {
+    rows(Softmax, [x, x], width, out);
+}
+
+pub(crate) fn softmax_backward<T: Real>(y: &[T], dy: &[T], width: usize, dx: &mut [T]) {
+    rows(SoftmaxBackward, [y, dy], width, dx);
+}
+
+pub(crate) fn log_softmax<T: Real>(x: &[T], width: usize, out: &mut [T]) {
+    rows(LogSoftmax, [x, x], width, out);
+}
+
+pub(crate) fn log_softmax_backward<T: Real>(y: &[T], dy: &[T], width: usize, dx: &mut [T]) {
+    rows(LogSoftmaxBackward, [y, dy], width, dx);
+}
+
+/// `row_of_gradients = scale · (softmax(x) - onehot(label))`, from the row's saved log-sum-exp.
+pub(crate) fn cross_entropy_backward<T: Real>(
+    x: &[T],
+    log_sums: &[T],
+    labels: &[usize],
+    scales: &[T],
+    width: usize,
+    dx: &mut [T],
+) {
+    for_rows(dx, width, (GRAIN / width.max(1)).max(1), |first, dx| {
+        for (i, dx) in dx.chunks_exact_mut(width).enumerate() {
+            let row = first + i;
+            let x = &x[row * width..(row + 1) * width];
+            dispatch(Probabilities {
+                x,
+                log_sum: log_sums[row],
+                scale: scales[row],
+                out: dx,
+            });
+            dx[labels[row]] = dx[labels[row]] - scales[row];
+        }
+    });
+}
+
+struct Probabilities<'a, T> {
+    x: &'a [T],
+    log_sum: T,
+    scale: T,
+    out: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Probabilities<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        for (out, &x) in self.out.iter_mut().zip(self.x) {
+            *out = self.scale * (x - self.log_sum).exp();
+        }
+    }
+}
+
+/// `ln Σ exp(x)` of each row.
+pub(crate) fn log_sum_exp<T: Real>(x: &[T], width: usize, out: &mut [T]) {
+    for_rows(out, 1, (GRAIN / width.max(1)).max(1), |first, out| {
+        for (i, out) in out.iter_mut().enumerate() {
+            dispatch(LogSumExp {
+                x: &x[(first + i) * width..(first + i + 1) * width],
+                out,
+            });
+        }
+    });
+}
+
+struct LogSumExp<'a, T> {
+    x: &'a [T],
+    out: &'a mut T,
+}
+
+impl<T: Real> Kernel for LogSumExp<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let top = largest(self.x);
+        let sum = fold(self.x, T::lit(0.0), |_, x| (x - top).exp(), |a, b| a + b);
+        *self.out = sum.ln() + top;
+    }
+}

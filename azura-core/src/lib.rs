@@ -1,0 +1,63 @@
+//! The engine of AzuraForge: tensors, automatic differentiation and kernels.
+//!
+//! ```
+//! use azura_core::{DType, Init, Rng, Store, Tensor, optim::{Adam, Optimizer}};
+//!
+//! // y = 2 x + 1, learned from four points.
+//! let store = Store::new(DType::F32);
+//! let p = store.root(Rng::new(0));
+//! let (w, b) = (p.param("w", &[1, 1], Init::Zeros)?, p.param("b", &[1], Init::Zeros)?);
+//! let x = Tensor::from_slice(&[0.0f32, 1.0, 2.0, 3.0], [4, 1])?;
+//! let y = Tensor::from_slice(&[1.0f32, 3.0, 5.0, 7.0], [4, 1])?;
+//! let mut optimizer = Adam::new(&store)?;
+//! let mut last = f32::INFINITY;
+//! for _ in 0..500 {
+//!     let loss = x.linear(&w.value(), Some(&b.value()))?.mse_loss(&y, Default::default())?;
+//!     last = loss.item()?;
+//!     loss.backward()?;
+//!     optimizer.step(0.05)?;
+//!     store.zero_grad();
+//! }
+//! assert!(last < 1e-4);
+//! # Ok::<(), azura_core::Error>(())
+//! ```
+//!
+//! | file         | what lives there                                              |
+//! |--------------|---------------------------------------------------------------|
+//! | `tensor`     | [`Tensor`]: a counted buffer seen through a shape             |
+//! | `autograd`   | nodes, rules, [`grad`], [`no_grad`]                           |
+//! | `param`      | [`Store`], [`Scope`], [`Param`]: flat arenas of parameters    |
+//! | `ops/`       | operations with their backward rules                          |
+//! | `cpu/`       | loops on slices; the only user of threads and instruction sets|
+//! | `buffer`     | the pool of memory                                            |
+//! | `optim`      | optimisers: one pass over an arena                            |
+//! | `rng`        | [`Rng`]: counter-based random numbers                         |
+//! | `serial`     | safetensors files                                             |
+
+mod autograd;
+mod buffer;
+mod cpu;
+mod device;
+mod dtype;
+mod error;
+#[cfg(feature = "ndarray")]
+mod interop;
+mod ops;
+pub mod optim;
+mod param;
+mod rng;
+pub mod serial;
+mod shape;
+mod tensor;
+
+pub use autograd::{grad, no_grad};
+pub use buffer::{buffers_from_system, release_unused_memory};
+pub use cpu::simd::InstructionSet;
+pub use cpu::threads::{threads, with_threads};
+pub use device::Device;
+pub use dtype::{DType, Element};
+pub use error::{Error, Result};
+pub use ops::{Activation, Reduction, Rhs};
+pub use param::{Init, Param, Scope, Store};
+pub use rng::Rng;
+pub use tensor::Tensor;

@@ -1,0 +1,15 @@
+//! Operations on tensors, one file per family: documentation, checks, forward and backward side by side.
+
+mod dropout;
+mod elementwise;
+mod loss;
+//LSTM mod lstm;
+mod matmul;
+mod reduce;
+mod softmax;
+mod view;
+
+pub use elementwise::Rhs;
+pub use loss::Reduction;
+//LSTM pub use lstm::{LstmOptions, LstmOutput, LstmWeights};
+pub use matmul::Activation;

@@ -1,0 +1,77 @@
+//! Softmax and its logarithm, in one pass over each row and safe at any size.
+
+use crate::Result;
+use crate::autograd::{Edges, Grads, only};
+use crate::cpu::softmax as kernel;
+use crate::dtype::for_float;
+use crate::shape;
+use crate::tensor::Tensor;
+
+impl Tensor {
+    /// `exp(x) / Σ exp(x)` along `dim`. A row of nothing but `-inf` gives NaN, as in PyTorch.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] if there is no such axis, [`crate::Error::DType`] if the dtype is not a float.
+    pub fn softmax(&self, dim: isize) -> Result<Tensor> {
+        self.along_last("softmax", dim, |x| {
+            let edges = Edges::of(&[x]);
+            let y = for_float!("softmax", x.dtype(), T => Tensor::fill_new::<T>(*x.sizes(), |out| {
+                kernel::softmax(x.contiguous_detached().slice(), row(x), out);
+            }));
+            let saved = y.detach();
+            Ok(edges.record("softmax", y, || {
+                move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
+                    let dy = only(dy)?.contiguous_detached();
+                    for_float!("softmax", dy.dtype(), T => grads.add(0, Tensor::fill_new::<T>(*dy.sizes(), |dx| {
+                        kernel::softmax_backward(saved.slice(), dy.slice(), row(&dy), dx);
+                    })))
+                }
+            }))
+        })
+    }
+
+    /// `x - ln Σ exp(x)` along `dim`.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::softmax`].
+    pub fn log_softmax(&self, dim: isize) -> Result<Tensor> {
+        self.along_last("log_softmax", dim, |x| {
+            let edges = Edges::of(&[x]);
+            let y = for_float!("log_softmax", x.dtype(), T => Tensor::fill_new::<T>(*x.sizes(), |out| {
+                kernel::log_softmax(x.contiguous_detached().slice(), row(x), out);
+            }));
+            let saved = y.detach();
+            Ok(edges.record("log_softmax", y, || {
+                move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
+                    let dy = only(dy)?.contiguous_detached();
+                    for_float!("log_softmax", dy.dtype(), T => grads.add(0, Tensor::fill_new::<T>(*dy.sizes(), |dx| {
+                        kernel::log_softmax_backward(saved.slice(), dy.slice(), row(&dy), dx);
+                    })))
+                }
+            }))
+        })
+    }
+
+    /// Runs `f` with axis `dim` brought to the end and puts it back.
+    fn along_last(
+        &self,
+        op: &'static str,
+        dim: isize,
+        f: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        if self.rank() == 0 {
+            shape::axis(op, dim, 1)?;
+            return f(&self.reshape([1])?)?.reshape([]);
+        }
+        let axis = shape::axis(op, dim, self.rank())? as isize;
+        if axis + 1 == self.rank() as isize {
+            f(self)
+        } else {
+            f(&self.transpose(axis, -1)?)?.transpose(axis, -1)
+        }
+    }
+}
+
+fn row(x: &Tensor) -> usize {
+    x.shape().last().copied().unwrap_or(1)
+}

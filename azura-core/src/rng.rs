@@ -1,0 +1,266 @@
+//! Random numbers as a value: a counter-based generator with no global state.
+//!
+//! Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3").
+//! Number `i` of a stream is a function of (seed, stream, i), so any part of a sequence can be made
+//! on any thread or device with the same bits, and the state to save is three integers.
+
+/// A seeded generator. Cloning it repeats its future; [`Rng::fork`] makes an independent one.
+///
+/// ```
+/// use azura_core::Rng;
+/// let mut a = Rng::new(7);
+/// let mut b = a.clone();
+/// assert_eq!(a.next_u64(), b.next_u64());
+/// let restored = Rng::from_state(a.state());
+/// assert_eq!(restored.state(), b.state());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rng {
+    seed: u64,
+    stream: u64,
+    /// The next block of four 32-bit numbers.
+    counter: u64,
+}
+
+impl Rng {
+    /// The generator of this seed, at its start.
+    pub fn new(seed: u64) -> Self {
+        Rng {
+            seed,
+            stream: 0,
+            counter: 0,
+        }
+    }
+
+    /// Seed, stream and counter: all there is to save.
+    pub fn state(&self) -> [u64; 3] {
+        [self.seed, self.stream, self.counter]
+    }
+
+    /// The generator that [`Rng::state`] described.
+    pub fn from_state([seed, stream, counter]: [u64; 3]) -> Self {
+        Rng {
+            seed,
+            stream,
+            counter,
+        }
+    }
+
+    /// An independent generator named `label`; it does not depend on how many numbers were drawn here.
+    pub fn fork(&self, label: &str) -> Self {
+        // FNV-1a over the label, continued from this stream, then one Philox block as a mixer.
+        let hash = label
+            .bytes()
+            .fold(self.stream ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+        let mixed = philox(self.seed, hash, u64::MAX);
+        Rng {
+            seed: self.seed,
+            stream: join(mixed[0], mixed[1]),
+            counter: 0,
+        }
+    }
+
+    /// 64 random bits.
+    pub fn next_u64(&mut self) -> u64 {
+        let block = self.next_block();
+        join(block[0], block[1])
+    }
+
+    /// A uniform number in `[0, 1)` with 53 random bits.
+    pub fn uniform(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+
+    /// A standard normal number (inverse of the distribution function).
+    pub fn normal(&mut self) -> f64 {
+        // Half a step away from 0 and 1, where the inverse is infinite.
+        normal_quantile(self.uniform() + 0.5 / (1u64 << 53) as f64)
+    }
+
+    /// A uniform integer in `0..n`, without bias. Returns 0 for `n` of 0 or 1.
+    pub fn below(&mut self, n: u64) -> u64 {
+        // Lemire 2019, "Fast random integer generation in an interval".
+        loop {
+            let product = u128::from(self.next_u64()) * u128::from(n);
+            if (product as u64) >= n.wrapping_neg() % n.max(1) {
+                return (product >> 64) as u64;
+            }
+        }
+    }
+
+    /// Puts `values` in a uniformly random order (Fisher–Yates).
+    pub fn shuffle<T>(&mut self, values: &mut [T]) {
+        for i in (1..values.len()).rev() {
+            values.swap(i, self.below(i as u64 + 1) as usize);
+        }
+    }
+
+    pub(crate) fn next_block(&mut self) -> [u32; 4] {
+        let block = philox(self.seed, self.stream, self.counter);
+        self.counter += 1;
+        block
+    }
+
+    /// Takes `blocks` blocks out of the sequence and returns the generator that stands at their start.
+    pub(crate) fn reserve(&mut self, blocks: u64) -> Rng {
+        let start = self.clone();
+        self.counter += blocks;
+        start
+    }
+
+    /// Block `i` after this generator's position.
+    #[inline(always)]
+    pub(crate) fn block(&self, i: u64) -> [u32; 4] {
+        philox(self.seed, self.stream, self.counter.wrapping_add(i))
+    }
+}
+
+fn join(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
+#[inline(always)]
+fn philox(seed: u64, stream: u64, counter: u64) -> [u32; 4] {
+    let [mut a, mut b, mut c, mut d] = [
+        counter as u32,
+        (counter >> 32) as u32,
+        stream as u32,
+        (stream >> 32) as u32,
+    ];
+    let (mut k0, mut k1) = (seed as u32, (seed >> 32) as u32);
+    for _ in 0..10 {
+        let p = u64::from(a) * 0xD251_1F53;
+        let q = u64::from(c) * 0xCD9E_8D57;
+        [a, b, c, d] = [
+            (q >> 32) as u32 ^ b ^ k0,
+            q as u32,
+            (p >> 32) as u32 ^ d ^ k1,
+            p as u32,
+        ];
+        k0 = k0.wrapping_add(0x9E37_79B9);
+        k1 = k1.wrapping_add(0xBB67_AE85);
+    }
+    [a, b, c, d]
+}
+
+/// The standard normal quantile: Acklam's rational approximation (relative error 1.2e-9).
+fn normal_quantile(p: f64) -> f64 {
+    const A: [f64; 6] = [
+        -3.969683028665376e+01,
+        2.209460984245205e+02,
+        -2.759285104469687e+02,
+        1.383577518672690e+02,
+        -3.066479806614716e+01,
+        2.506628277459239e+00,
+    ];
+    const B: [f64; 5] = [
+        -5.447609879822406e+01,
+        1.615858368580409e+02,
+        -1.556989798598866e+02,
+        6.680131188771972e+01,
+        -1.328068155288572e+01,
+    ];
+    const C: [f64; 6] = [
+        -7.784894002430293e-03,
+        -3.223964580411365e-01,
+        -2.400758277161838e+00,
+        -2.549732539343734e+00,
+        4.374664141464968e+00,
+        2.938163982698783e+00,
+    ];
+    const D: [f64; 4] = [
+        7.784695709041462e-03,
+        3.224671290700398e-01,
+        2.445134137142996e+00,
+        3.754408661907416e+00,
+    ];
+    let horner = |coefficients: &[f64], x: f64| {
+        coefficients
+            .iter()
+            .fold(0.0, |sum, c| f64::mul_add(sum, x, *c))
+    };
+    let tail = |p: f64| {
+        let q = (-2.0 * p.ln()).sqrt();
+        horner(&C, q) / f64::mul_add(horner(&D, q), q, 1.0)
+    };
+    if p < 0.02425 {
+        tail(p)
+    } else if p > 1.0 - 0.02425 {
+        -tail(1.0 - p)
+    } else {
+        let q = p - 0.5;
+        let r = q * q;
+        horner(&A, r) * q / f64::mul_add(horner(&B, r), r, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn philox_gives_the_published_vectors() {
+        // kat_vectors of Random123 1.14: philox4x32 10 rounds.
+        assert_eq!(
+            philox(0, 0, 0),
+            [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
+        );
+        assert_eq!(
+            philox(u64::MAX, u64::MAX, u64::MAX),
+            [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
+        );
+        assert_eq!(
+            philox(
+                0x299f_31d0_a409_3822,
+                0x0370_7344_1319_8a2e,
+                0x85a3_08d3_243f_6a88
+            ),
+            [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
+        );
+    }
+
+    #[test]
+    fn moments_of_uniform_and_normal_are_right() {
+        let (mut rng, n) = (Rng::new(3), 100_000);
+        let uniform: Vec<f64> = (0..n).map(|_| rng.uniform()).collect();
+        let normal: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / n as f64;
+        let square = |values: &[f64]| values.iter().map(|x| x * x).sum::<f64>() / n as f64;
+        // Four standard errors of each mean.
+        assert!((mean(&uniform) - 0.5).abs() < 4.0 * (1.0 / 12.0f64 / n as f64).sqrt());
+        assert!(mean(&normal).abs() < 4.0 / (n as f64).sqrt());
+        assert!((square(&normal) - 1.0).abs() < 4.0 * (2.0 / n as f64).sqrt());
+        assert!((normal_quantile(0.975) - 1.959_963_984_540_054).abs() < 1e-8);
+        assert!((normal_quantile(0.001) + 3.090_232_306_167_813_5).abs() < 1e-8);
+    }
+
+    #[test]
+    fn below_reaches_all_values_and_shuffle_keeps_them() {
+        let mut rng = Rng::new(0);
+        let mut seen = [0; 5];
+        for _ in 0..5000 {
+            seen[rng.below(5) as usize] += 1;
+        }
+        assert!(
+            seen.iter().all(|&count| (850..1150).contains(&count)),
+            "{seen:?}"
+        );
+        let mut order: Vec<usize> = (0..100).collect();
+        rng.shuffle(&mut order);
+        assert_ne!(order, (0..100).collect::<Vec<_>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn forks_are_independent_of_draws_and_of_each_other() {
+        let mut a = Rng::new(1);
+        let fork = a.fork("x");
+        a.next_u64();
+        assert_eq!(a.fork("x"), fork);
+        assert_ne!(a.fork("y"), fork);
+        assert_ne!(fork.fork("x"), fork);
+    }
+}

@@ -1,0 +1,197 @@
+//! Tensors on disk: the safetensors format, and no other.
+//!
+//! A file is refused unless every byte of its data belongs to exactly one tensor; sizes are checked
+//! before anything is allocated.
+
+use crate::dtype::for_dtype;
+use crate::tensor::Tensor;
+use crate::{DType, Element, Error, Result};
+use safetensors::tensor::{Dtype, SafeTensors, View};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The content of a safetensors file.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    /// Tensors by name, in the order of their data.
+    pub tensors: Vec<(String, Tensor)>,
+    /// Free text by key.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Reads the file at `path`.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is not a valid file or holds a dtype
+/// that a tensor cannot have.
+pub fn load(path: impl AsRef<Path>) -> Result<File> {
+    let path = path.as_ref();
+    let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        path: path.display().to_string(),
+        source,
+    })?;
+    read(&bytes, &path.display().to_string())
+}
+
+/// Reads the bytes of a file; `name` stands for it in errors.
+///
+/// # Errors
+/// [`Error::Format`] as for [`load`].
+pub fn read(bytes: &[u8], name: &str) -> Result<File> {
+    let refuse = |what: String| Error::Format {
+        name: name.to_string(),
+        what,
+    };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| refuse(e.to_string()))?;
+    let content = SafeTensors::deserialize(bytes).map_err(|e| refuse(e.to_string()))?;
+    let mut views: Vec<_> = content.iter().collect();
+    views.sort_by_key(|(tensor, view)| {
+        (
+            view.data().as_ptr() as usize,
+            tensor.len(),
+            (*tensor).to_string(),
+        )
+    });
+    let tensors = views
+        .into_iter()
+        .map(|(tensor, view)| {
+            let dtype = match view.dtype() {
+                Dtype::F32 => DType::F32,
+                Dtype::F64 => DType::F64,
+                Dtype::I64 => DType::I64,
+                Dtype::U32 => DType::U32,
+                Dtype::BOOL => DType::Bool,
+                other => {
+                    return Err(refuse(format!(
+                        "tensor `{tensor}` has dtype {other:?}, which is not supported"
+                    )));
+                }
+            };
+            let data = view.data();
+            if dtype == DType::Bool && data.iter().any(|&byte| byte > 1) {
+                return Err(refuse(format!(
+                    "tensor `{tensor}` is bool and holds a byte that is neither 0 nor 1"
+                )));
+            }
+            Ok((
+                tensor.to_string(),
+                from_le_bytes(dtype, data, view.shape())?,
+            ))
+        })
+        .collect::<Result<_>>()?;
+    let metadata = header
+        .metadata()
+        .iter()
+        .flatten()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    Ok(File { tensors, metadata })
+}
+
+fn from_le_bytes(dtype: DType, data: &[u8], shape: &[usize]) -> Result<Tensor> {
+    macro_rules! decode {
+        ($ty:ty) => {{
+            let values: Vec<$ty> = data
+                .chunks_exact(size_of::<$ty>())
+                .map(|bytes| <$ty>::from_le_bytes(bytes.try_into().expect("chunks of this size")))
+                .collect();
+            Tensor::from_vec(values, shape)
+        }};
+    }
+    match dtype {
+        DType::F32 => decode!(f32),
+        DType::F64 => decode!(f64),
+        DType::I64 => decode!(i64),
+        DType::U32 => decode!(u32),
+        DType::Bool => Tensor::from_vec(data.iter().map(|&byte| byte != 0).collect(), shape),
+    }
+}
+
+/// The little-endian bytes of a tensor's elements in row-major order.
+pub fn to_le_bytes(tensor: &Tensor) -> Vec<u8> {
+    trait Bytes: Element {
+        fn put(self, out: &mut Vec<u8>);
+    }
+    macro_rules! bytes {
+        ($($ty:ty),*) => {$(
+            impl Bytes for $ty {
+                fn put(self, out: &mut Vec<u8>) {
+                    out.extend(self.to_le_bytes());
+                }
+            }
+        )*};
+    }
+    bytes!(f32, f64, i64, u32);
+    impl Bytes for bool {
+        fn put(self, out: &mut Vec<u8>) {
+            out.push(u8::from(self));
+        }
+    }
+    let source = tensor.contiguous_detached();
+    let mut out = Vec::with_capacity(tensor.numel() * tensor.dtype().size());
+    for_dtype!(tensor.dtype(), T => for &value in source.slice::<T>() {
+        value.put(&mut out);
+    });
+    out
+}
+
+struct Stored<'a>(&'a Tensor);
+
+impl View for Stored<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.0.dtype() {
+            DType::F32 => Dtype::F32,
+            DType::F64 => Dtype::F64,
+            DType::I64 => Dtype::I64,
+            DType::U32 => Dtype::U32,
+            DType::Bool => Dtype::BOOL,
+        }
+    }
+    fn shape(&self) -> &[usize] {
+        self.0.shape()
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(to_le_bytes(self.0))
+    }
+    fn data_len(&self) -> usize {
+        self.0.numel() * self.0.dtype().size()
+    }
+}
+
+/// The bytes of a file with these tensors and metadata; equal content gives equal bytes.
+///
+/// # Errors
+/// [`Error::Format`] if a name stands twice.
+///
+/// ```
+/// use azura_core::{serial, Tensor};
+/// let x = Tensor::from_slice(&[1.0f32, 2.0], [2])?;
+/// let bytes = serial::to_bytes(&[("x".to_string(), x)], &Default::default())?;
+/// assert_eq!(serial::read(&bytes, "memory")?.tensors[0].1.to_vec::<f32>()?, [1.0, 2.0]);
+/// # Ok::<(), azura_core::Error>(())
+/// ```
+pub fn to_bytes(
+    tensors: &[(String, Tensor)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>> {
+    let refuse = |what: String| Error::Format {
+        name: "file to write".to_string(),
+        what,
+    };
+    let mut names: Vec<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(refuse(format!("two tensors are named `{}`", pair[0])));
+    }
+    let views = tensors
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), Stored(tensor)));
+    let metadata: Option<HashMap<String, String>> = (!metadata.is_empty()).then(|| {
+        metadata
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
+    });
+    safetensors::serialize(views, metadata).map_err(|e| refuse(e.to_string()))
+}

@@ -1,0 +1,331 @@
+//! The tensor: a counted reference to a buffer, seen through a shape.
+
+use crate::autograd::{Edge, Node};
+use crate::buffer::Buffer;
+use crate::dtype::for_dtype;
+use crate::param::Param;
+use crate::shape::{self, Layout, Shape};
+use crate::{DType, Device, Element, Error, Result};
+use std::fmt;
+use std::sync::Arc;
+
+/// A multi-dimensional array with run-time rank, dtype and device.
+///
+/// Cloning counts a reference. Views (`reshape`, `transpose`, `narrow`, …) share the buffer. A tensor
+/// that others can see is never overwritten: operations that consume `self` reuse its buffer only if
+/// this handle is the last one.
+///
+/// ```
+/// use azura_core::Tensor;
+/// let x = Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0], [2, 2])?;
+/// let y = (&x * 2.0)?.add(&x.t()?)?;
+/// assert_eq!(y.to_vec::<f32>()?, [3.0, 7.0, 8.0, 12.0]);
+/// # Ok::<(), azura_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Tensor(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    buffer: Arc<Buffer>,
+    layout: Layout,
+    dtype: DType,
+    origin: Origin,
+}
+
+/// What a tensor's gradient flows to.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    None,
+    Node(Arc<Node>, usize),
+    Param(Param),
+}
+
+impl Tensor {
+    /// The elements of `data` in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if their number is not the product of the sizes.
+    pub fn from_slice<T: Element>(data: &[T], shape: impl AsRef<[usize]>) -> Result<Tensor> {
+        let shape = Shape::new("from_slice", shape.as_ref())?;
+        if shape::checked_numel("from_slice", &shape)? != data.len() {
+            return Err(Error::shape(
+                "from_slice",
+                "the number of elements must be the product of the sizes",
+                format!("{} elements for shape {:?}", data.len(), &shape[..]),
+            ));
+        }
+        Ok(Tensor::from_buffer(
+            Buffer::from_slice(data),
+            shape,
+            T::DTYPE,
+        ))
+    }
+
+    /// [`Tensor::from_slice`] of a vector.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::from_slice`].
+    pub fn from_vec<T: Element>(data: Vec<T>, shape: impl AsRef<[usize]>) -> Result<Tensor> {
+        Tensor::from_slice(&data, shape)
+    }
+
+    /// Every element `value`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shape is too large for the address space.
+    pub fn full(shape: impl AsRef<[usize]>, value: f64, dtype: DType) -> Result<Tensor> {
+        let shape = Shape::new("full", shape.as_ref())?;
+        shape::checked_numel("full", &shape)?;
+        Ok(Tensor::filled(shape, value, dtype))
+    }
+
+    /// Every element 0.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::full`].
+    pub fn zeros(shape: impl AsRef<[usize]>, dtype: DType) -> Result<Tensor> {
+        Tensor::full(shape, 0.0, dtype)
+    }
+
+    /// Every element 1.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::full`].
+    pub fn ones(shape: impl AsRef<[usize]>, dtype: DType) -> Result<Tensor> {
+        Tensor::full(shape, 1.0, dtype)
+    }
+
+    /// A tensor of rank 0.
+    pub fn scalar(value: f64, dtype: DType) -> Tensor {
+        Tensor::filled(Shape::empty(), value, dtype)
+    }
+
+    /// `0, 1, …, n - 1`.
+    pub fn arange(n: usize, dtype: DType) -> Tensor {
+        let shape = [n].into_iter().collect();
+        for_dtype!(dtype, T => Tensor::fill_new::<T>(shape, |out| {
+            for (i, value) in out.iter_mut().enumerate() {
+                *value = T::from_f64(i as f64);
+            }
+        }))
+    }
+
+    pub(crate) fn full_like(other: &Tensor, value: f64) -> Tensor {
+        Tensor::filled(other.0.layout.shape, value, other.dtype())
+    }
+
+    fn filled(shape: Shape, value: f64, dtype: DType) -> Tensor {
+        for_dtype!(dtype, T => Tensor::fill_new::<T>(shape, |out| out.fill(T::from_f64(value))))
+    }
+
+    pub(crate) fn from_buffer(buffer: Buffer, shape: Shape, dtype: DType) -> Tensor {
+        Tensor::view_of(
+            Arc::new(buffer),
+            Layout::contiguous(shape),
+            dtype,
+            Origin::None,
+        )
+    }
+
+    pub(crate) fn view_of(
+        buffer: Arc<Buffer>,
+        layout: Layout,
+        dtype: DType,
+        origin: Origin,
+    ) -> Tensor {
+        Tensor(Arc::new(Inner {
+            buffer,
+            layout,
+            dtype,
+            origin,
+        }))
+    }
+
+    /// The sizes of the axes.
+    pub fn shape(&self) -> &[usize] {
+        &self.0.layout.shape
+    }
+
+    /// The number of axes.
+    pub fn rank(&self) -> usize {
+        self.0.layout.shape.len()
+    }
+
+    /// The number of elements.
+    pub fn numel(&self) -> usize {
+        self.0.layout.numel()
+    }
+
+    /// The size of axis `dim`; negative axes count from the end.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such axis.
+    pub fn dim(&self, dim: isize) -> Result<usize> {
+        Ok(self.shape()[shape::axis("dim", dim, self.rank())?])
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> DType {
+        self.0.dtype
+    }
+
+    /// Where the elements are.
+    pub fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    pub fn is_contiguous(&self) -> bool {
+        self.0.layout.is_contiguous()
+    }
+
+    /// Whether a gradient can flow through this tensor.
+    pub fn needs_grad(&self) -> bool {
+        !matches!(self.0.origin, Origin::None)
+    }
+
+    /// This tensor as a leaf whose gradient [`crate::grad`] can be asked for.
+    pub fn variable(self) -> Tensor {
+        self.detach().with_origin(Origin::Node(Node::variable(), 0))
+    }
+
+    /// The same elements, cut off from the graph.
+    pub fn detach(&self) -> Tensor {
+        if self.needs_grad() {
+            let inner = &*self.0;
+            Tensor::view_of(
+                Arc::clone(&inner.buffer),
+                inner.layout,
+                inner.dtype,
+                Origin::None,
+            )
+        } else {
+            self.clone()
+        }
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::DType`] if `T` is not the tensor's dtype.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        self.expect_dtype("to_vec", T::DTYPE)?;
+        let source = self.contiguous_detached();
+        Ok(source.slice::<T>().to_vec())
+    }
+
+    /// The only element.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is not exactly one, [`Error::DType`] if `T` is not the tensor's dtype.
+    pub fn item<T: Element>(&self) -> Result<T> {
+        self.expect_dtype("item", T::DTYPE)?;
+        if self.numel() != 1 {
+            return Err(Error::shape(
+                "item",
+                "the tensor must have one element",
+                format!("shape {:?}", self.shape()),
+            ));
+        }
+        Ok(self.buffer_slice::<T>()[self.0.layout.offset])
+    }
+
+    // ---- for the operations of this crate ----
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.0.layout
+    }
+
+    pub(crate) fn sizes(&self) -> &Shape {
+        &self.0.layout.shape
+    }
+
+    pub(crate) fn edge(&self) -> Edge {
+        match &self.0.origin {
+            Origin::None => Edge::Stop,
+            Origin::Node(node, output) => Edge::Node(Arc::clone(node), *output),
+            Origin::Param(param) => Edge::Param(param.clone()),
+        }
+    }
+
+    pub(crate) fn with_origin(mut self, origin: Origin) -> Tensor {
+        Arc::make_mut(&mut self.0).origin = origin;
+        self
+    }
+
+    /// The same buffer through another layout, without a node.
+    pub(crate) fn with_layout(&self, layout: Layout) -> Tensor {
+        Tensor::view_of(
+            Arc::clone(&self.0.buffer),
+            layout,
+            self.0.dtype,
+            Origin::None,
+        )
+    }
+
+    /// The whole buffer, to be indexed by the layout.
+    pub(crate) fn buffer_slice<T: Element>(&self) -> &[T] {
+        debug_assert_eq!(self.0.dtype, T::DTYPE);
+        self.0.buffer.as_slice()
+    }
+
+    /// The elements of a contiguous tensor.
+    pub(crate) fn slice<T: Element>(&self) -> &[T] {
+        debug_assert!(self.is_contiguous());
+        let start = self.0.layout.offset;
+        &self.buffer_slice()[start..start + self.numel()]
+    }
+
+    /// The buffer of this tensor for overwriting, if nobody else sees it and it holds exactly these elements.
+    pub(crate) fn into_unique_buffer(self) -> std::result::Result<Buffer, Tensor> {
+        let inner = &*self.0;
+        let covers = inner.layout.offset == 0
+            && inner.layout.is_contiguous()
+            && inner.buffer.bytes() == inner.layout.numel() * inner.dtype.size();
+        if !covers || Arc::strong_count(&inner.buffer) != 1 {
+            return Err(self);
+        }
+        match Arc::try_unwrap(self.0) {
+            Err(shared) => Err(Tensor(shared)),
+            Ok(inner) => Arc::try_unwrap(inner.buffer)
+                .map_err(|buffer| Tensor::view_of(buffer, inner.layout, inner.dtype, Origin::None)),
+        }
+    }
+
+    pub(crate) fn expect_dtype(&self, op: &'static str, dtype: DType) -> Result<()> {
+        if self.dtype() == dtype {
+            Ok(())
+        } else {
+            Err(Error::dtype(
+                op,
+                format!("the tensor must be {dtype}"),
+                format!("{}; cast it with `cast`", self.dtype()),
+            ))
+        }
+    }
+}
+
+/// Two operands must have one dtype: nothing is promoted in silence.
+pub(crate) fn same_dtype(op: &'static str, a: &Tensor, b: &Tensor) -> Result<DType> {
+    if a.dtype() == b.dtype() {
+        Ok(a.dtype())
+    } else {
+        Err(Error::dtype(
+            op,
+            "both operands must have the same dtype",
+            format!("{} and {}; cast one with `cast`", a.dtype(), b.dtype()),
+        ))
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({}, {:?}", self.dtype(), self.shape())?;
+        if self.numel() <= 16 {
+            let source = self.contiguous_detached();
+            for_dtype!(self.dtype(), T => write!(f, ", {:?}", source.slice::<T>()))?;
+        }
+        f.write_str(")")
+    }
+}

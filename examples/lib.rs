@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Shared by the examples: nothing yet but the crate itself.
