@@ -1,0 +1,116 @@
+//! Training without an app: a model, a loss and data, put together by hand.
+
+use std::sync::Arc;
+
+use azura_core::{Store, Tensor};
+
+use super::{Model, TrainConfig, Training};
+use crate::app::{Metrics, Part};
+use crate::data::{Batch, DataError, DataErrorKind, Dataset};
+use crate::error::Result;
+use crate::fs::sha256_hex;
+use crate::layers::{Ctx, Module};
+use crate::loss::Loss;
+
+/// A module with a loss: the first tensor of a batch is the input, the last is the target.
+pub struct Supervised<M, L> {
+    module: M,
+    loss: L,
+}
+
+impl<M, L> Supervised<M, L>
+where
+    M: Module,
+    L: Fn(&Tensor, &Tensor) -> Result<Loss> + Send + Sync,
+{
+    /// A model from a module and a loss such as [`loss::mse`](crate::loss::mse).
+    pub fn new(module: M, loss: L) -> Self {
+        Supervised { module, loss }
+    }
+}
+
+impl<M, L> Model for Supervised<M, L>
+where
+    M: Module,
+    L: Fn(&Tensor, &Tensor) -> Result<Loss> + Send + Sync,
+{
+    fn forward(&self, batch: &Batch, ctx: &mut Ctx) -> Result<Tensor> {
+        self.module.forward(tensor(batch.tensors.first())?, ctx)
+    }
+
+    fn loss(&self, output: &Tensor, batch: &Batch) -> Result<Loss> {
+        (self.loss)(output, tensor(batch.tensors.last())?)
+    }
+}
+
+fn tensor(found: Option<&Tensor>) -> Result<&Tensor> {
+    Ok(found.ok_or_else(|| DataError::new(DataErrorKind::Size, "a batch without tensors"))?)
+}
+
+/// A model, its parameters and its data: the simplest [`Training`].
+///
+/// The trainer leaves the best weights in the store, and [`Fit::model`](Training::model) uses them.
+pub struct Fit {
+    store: Store,
+    model: Box<dyn Model>,
+    config: TrainConfig,
+    train: Arc<dyn Dataset>,
+    val: Option<Arc<dyn Dataset>>,
+}
+
+impl Fit {
+    /// Trains `model`, whose parameters are in `store`, on `train`.
+    pub fn new(
+        store: Store,
+        model: impl Model + 'static,
+        train: impl Dataset + 'static,
+        config: TrainConfig,
+    ) -> Self {
+        Fit {
+            store,
+            model: Box::new(model),
+            config,
+            train: Arc::new(train),
+            val: None,
+        }
+    }
+
+    /// The same with validation rows, which decide the best epoch. Without them the training loss does.
+    #[must_use]
+    pub fn validate(mut self, val: impl Dataset + 'static) -> Self {
+        self.val = Some(Arc::new(val));
+        self
+    }
+}
+
+impl Training for Fit {
+    fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn model(&self) -> &dyn Model {
+        &*self.model
+    }
+
+    fn data(&self, part: Part) -> Option<Arc<dyn Dataset>> {
+        match part {
+            Part::Train => Some(Arc::clone(&self.train)),
+            Part::Val => self.val.clone(),
+            Part::Test => None,
+        }
+    }
+
+    fn score(&self, _: &Tensor) -> Result<Metrics> {
+        Ok(Metrics::new())
+    }
+
+    fn fingerprint(&self) -> String {
+        let shapes: Vec<_> = self.store.params().iter().map(|p| (p.name(), p.shape())).collect();
+        let rows = (self.train.len(), self.val.as_ref().map(|val| val.len()));
+        sha256_hex(format!("{:?} {rows:?} {shapes:?}", self.config.without_budget()).as_bytes())
+    }
+}

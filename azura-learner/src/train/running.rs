@@ -1,0 +1,438 @@
+//! A training under way: steps, epochs, checkpoints.
+
+use std::path::Path;
+use std::time::Instant;
+
+use azura_core::optim::Optimizer;
+use azura_core::{DType, Rng, Store, Tensor};
+
+use super::checkpoint::{BEST, LAST, Named, Scalars, TrainState};
+use super::early_stop::EarlyStop;
+use super::observer::{Best, CheckpointKind, EpochRow, Event, Outcome, Position, Stop};
+use super::span::Every;
+use super::trainer::{Trainer, can_go_on};
+use super::{TrainConfig, Training, evaluate};
+use crate::app::{Metrics, Part};
+use crate::data::{Batch, DataError, DataErrorKind, Loader, LoaderConfig};
+use crate::error::{Culprit, Error, Problem, Result};
+use crate::layers::Ctx;
+use crate::schedule::Schedule;
+
+pub(super) struct Running<'t, 'o> {
+    trainer: Trainer<'o>,
+    training: &'t dyn Training,
+    config: TrainConfig,
+    loader: Loader,
+    optimizer: Box<dyn Optimizer>,
+    schedule: Schedule,
+    rng: Rng,
+    /// Of the state, what is not a tensor; plateau and seconds are brought up to date by `state`.
+    scalars: Scalars,
+    best_values: Option<Named>,
+    total_steps: u64,
+    /// True once a step of this process has shown that every parameter gets a gradient.
+    reached: bool,
+    clock: Instant,
+    seconds_before: f64,
+    saved_at: Instant,
+}
+
+impl<'t, 'o> Running<'t, 'o> {
+    pub fn new(trainer: Trainer<'o>, training: &'t dyn Training) -> Result<Self> {
+        let config = training.config().clone();
+        let problems = config.check();
+        if !problems.is_empty() {
+            return Err(Error::Config(problems));
+        }
+        let data = training.data(Part::Train).ok_or_else(|| {
+            DataError::new(DataErrorKind::Size, "there are no training rows")
+        })?;
+        let loader = Loader::new(
+            data,
+            LoaderConfig {
+                batch: config.batch,
+                shuffle: config.shuffle,
+                seed: config.seed,
+                ..LoaderConfig::default()
+            },
+        )?;
+        let steps = config.epochs.saturating_mul(loader.batches() as u64);
+        let total_steps = match config.max_steps {
+            0 => steps,
+            most => steps.min(most),
+        };
+        let schedule = Schedule::new(&config, total_steps);
+        let rng = Rng::new(config.seed).fork("step");
+        let scalars = Scalars {
+            fingerprint: training.fingerprint(),
+            instruction_set: crate::model::instruction_set(),
+            position: Position::default(),
+            loss_sum: 0.0,
+            loss_weight: 0.0,
+            rng: rng.state(),
+            plateau: schedule.state(),
+            early_stop: EarlyStop::new(config.patience, config.higher_is_better()),
+            best: None,
+            history: Vec::new(),
+            seconds: 0.0,
+            finished: None,
+        };
+        let now = Instant::now();
+        Ok(Running {
+            trainer,
+            optimizer: crate::optim::optimizer(&config, training.store())?,
+            training,
+            config,
+            loader,
+            schedule,
+            rng,
+            scalars,
+            best_values: None,
+            total_steps,
+            reached: false,
+            clock: now,
+            seconds_before: 0.0,
+            saved_at: now,
+        })
+    }
+
+    /// Trains to the end, from the beginning or from a checkpoint.
+    pub fn drive(mut self, from: Option<TrainState>) -> Result<Outcome> {
+        let resumed = from.as_ref().map(|state| state.scalars.position);
+        if let Some(state) = from {
+            let going_on = can_go_on(&state, &self.config);
+            self.restore(state)?;
+            if !going_on && let Some(stop) = self.scalars.finished {
+                return self.finish(stop);
+            }
+            self.forget_the_end();
+        }
+        self.trainer.tell(&Event::Started {
+            epochs: self.config.epochs,
+            steps_per_epoch: self.loader.batches() as u64,
+            total_steps: self.total_steps,
+            parameters: self.training.store().numel(),
+            resumed,
+            history: &self.scalars.history,
+        });
+        if self.training.data(Part::Val).is_none() && self.config.monitor.starts_with("val.") {
+            let text = "there are no validation rows: the training loss decides the best epoch";
+            self.trainer.tell(&Event::Warning(text));
+        }
+        self.save(LAST)?;
+        loop {
+            if let Some(stop) = self.finished_epoch().or_else(|| self.stopped()) {
+                return self.end(stop);
+            }
+            if let Some(stop) = self.epoch()? {
+                return self.end(stop);
+            }
+        }
+    }
+
+    /// Why no further epoch begins, if so.
+    fn finished_epoch(&self) -> Option<Stop> {
+        if self.scalars.position.batch > 0 {
+            None
+        } else if self.scalars.early_stop.exhausted() {
+            Some(Stop::EarlyStop)
+        } else {
+            (self.scalars.position.epoch >= self.config.epochs).then_some(Stop::Epochs)
+        }
+    }
+
+    /// Why no further step is made, if so.
+    fn stopped(&self) -> Option<Stop> {
+        let limit = self.config.time_limit;
+        let most = self.config.max_steps;
+        if most > 0 && self.scalars.position.step >= most {
+            Some(Stop::MaxSteps)
+        } else if !limit.is_zero() && self.seconds() >= limit.seconds() {
+            Some(Stop::TimeLimit)
+        } else {
+            self.trainer.stop.raised().then_some(Stop::Interrupted)
+        }
+    }
+
+    /// The rest of the epoch that the position is in; `Some` if training stops inside of it.
+    fn epoch(&mut self) -> Result<Option<Stop>> {
+        let Position { epoch, batch, .. } = self.scalars.position;
+        let batches = self.loader.epoch(epoch, batch as usize);
+        for batch in batches {
+            if let Some(stop) = self.stopped() {
+                return Ok(Some(stop));
+            }
+            self.step(&batch?)?;
+            if self.is_due() && self.scalars.position.batch < self.loader.batches() as u64 {
+                self.save(LAST)?;
+            }
+        }
+        let row = self.row(epoch + 1)?;
+        let monitored = self.monitored(&row.metrics)?;
+        self.schedule.record(monitored);
+        self.scalars.position.epoch += 1;
+        self.scalars.position.batch = 0;
+        (self.scalars.loss_sum, self.scalars.loss_weight) = (0.0, 0.0);
+        self.close(row, monitored)?;
+        self.save(LAST)?;
+        Ok(None)
+    }
+
+    /// One optimiser step.
+    fn step(&mut self, batch: &Batch) -> Result<()> {
+        let store = self.training.store();
+        let model = self.training.model();
+        let number = self.scalars.position.step;
+        let mut ctx = Ctx::train(self.rng.fork(&number.to_string()));
+        let output = model.forward(batch, &mut ctx)?;
+        let loss = model.loss(&output, batch)?;
+        let sum = number_of(&loss.sum)?;
+        if !(sum.is_finite() && loss.weight > 0.0) {
+            return Err(self.diverged(Culprit::Loss, sum / loss.weight));
+        }
+        loss.mean()?.backward()?;
+        if !self.reached {
+            let untouched = store.untouched();
+            if !untouched.is_empty() {
+                return Err(Error::NoGradient(untouched));
+            }
+            self.reached = true;
+        }
+        let norm = match self.config.clip {
+            0.0 => store.grad_norm()?,
+            most => store.clip_grad_norm(most)?,
+        };
+        if !norm.is_finite() {
+            let (culprit, value) = bad_gradient(store, norm)?;
+            return Err(self.diverged(culprit, value));
+        }
+        let lr = self.schedule.lr(number);
+        self.optimizer.step(lr)?;
+        store.zero_grad();
+        self.scalars.loss_sum += sum;
+        self.scalars.loss_weight += loss.weight;
+        self.scalars.position.step += 1;
+        self.scalars.position.batch += 1;
+        self.trainer.tell(&Event::Step {
+            epoch: self.scalars.position.epoch + 1,
+            batch: self.scalars.position.batch,
+            step: self.scalars.position.step,
+            loss: sum / loss.weight,
+            lr,
+            grad_norm: norm,
+            rows: batch.rows.len(),
+        });
+        Ok(())
+    }
+
+    /// Scores the validation rows and sums up the epoch so far.
+    fn row(&mut self, epoch: u64) -> Result<EpochRow> {
+        let step = self.scalars.position.step;
+        let mut metrics = Metrics::new();
+        let loss = self.scalars.loss_sum / self.scalars.loss_weight;
+        metrics.insert("train.loss".to_string(), loss);
+        if let Some(data) = self.training.data(Part::Val) {
+            let evaluation = evaluate(self.training.model(), data, self.config.batch)?;
+            if !evaluation.loss.is_finite() {
+                // A weight that is not finite explains it better than the loss does.
+                self.values()?;
+                return Err(self.diverged(Culprit::Validation, evaluation.loss));
+            }
+            metrics.insert("val.loss".to_string(), evaluation.loss);
+            for (name, value) in self.training.score(&evaluation.outputs)? {
+                metrics.insert(format!("val.{name}"), value);
+            }
+        }
+        Ok(EpochRow {
+            epoch,
+            step,
+            lr: self.schedule.lr(step.saturating_sub(1)),
+            metrics,
+            best: false,
+            seconds: self.seconds(),
+        })
+    }
+
+    fn monitored(&self, metrics: &Metrics) -> Result<f64> {
+        let key = self.monitor_key();
+        metrics.get(key).copied().ok_or_else(|| {
+            let keys: Vec<&str> = metrics.keys().map(String::as_str).collect();
+            let message = format!("there is no value called `{key}`");
+            let problem = Problem::new("train.monitor", message);
+            Error::Config(vec![problem.help(format!("there are: {}", keys.join(", ")))])
+        })
+    }
+
+    fn monitor_key(&self) -> &str {
+        match self.training.data(Part::Val) {
+            None if self.config.monitor.starts_with("val.") => "train.loss",
+            _ => &self.config.monitor,
+        }
+    }
+
+    /// Takes a row into the history and, if it is the best, keeps its weights.
+    fn close(&mut self, mut row: EpochRow, monitored: f64) -> Result<()> {
+        row.best = self.scalars.early_stop.record(monitored);
+        if row.best {
+            self.scalars.best = Some(Best {
+                epoch: row.epoch,
+                step: row.step,
+                key: self.monitor_key().to_string(),
+                value: monitored,
+            });
+            self.best_values = Some(self.values()?);
+        }
+        self.scalars.history.push(row.clone());
+        self.trainer.tell(&Event::Epoch(&row));
+        if row.best {
+            self.save(BEST)?;
+        }
+        Ok(())
+    }
+
+    /// Ends training: a budget that ends inside an epoch is scored where it ends.
+    fn end(&mut self, stop: Stop) -> Result<Outcome> {
+        if stop == Stop::Interrupted {
+            self.save(LAST)?;
+            return self.finish(stop);
+        }
+        if self.scalars.position.batch > 0 {
+            let row = self.row(self.scalars.position.epoch + 1)?;
+            let monitored = self.monitored(&row.metrics)?;
+            self.close(row, monitored)?;
+        }
+        self.scalars.finished = Some(stop);
+        self.save(LAST)?;
+        self.finish(stop)
+    }
+
+    fn finish(&mut self, stop: Stop) -> Result<Outcome> {
+        if stop != Stop::Interrupted
+            && let Some(best) = &self.best_values
+        {
+            self.training.store().load(best)?;
+        }
+        let outcome = Outcome {
+            stop,
+            epochs: self.scalars.position.epoch,
+            steps: self.scalars.position.step,
+            seconds: self.seconds(),
+            best: self.scalars.best.clone(),
+            history: self.scalars.history.clone(),
+        };
+        self.trainer.tell(&Event::Finished(&outcome));
+        Ok(outcome)
+    }
+
+    fn is_due(&self) -> bool {
+        match self.config.checkpoint_every {
+            Every::Steps(0) => false,
+            Every::Steps(steps) => self.scalars.position.step.is_multiple_of(steps),
+            Every::Time(span) => !span.is_zero() && self.saved_at.elapsed() >= span.duration(),
+        }
+    }
+
+    fn save(&mut self, name: &str) -> Result<()> {
+        let Some(path) = self.trainer.folder.as_ref().map(|folder| folder.join(name)) else {
+            return Ok(());
+        };
+        self.state()?.save(&path)?;
+        self.saved_at = Instant::now();
+        let kind = if name == BEST { CheckpointKind::Best } else { CheckpointKind::Last };
+        let step = self.scalars.position.step;
+        self.trainer.tell(&Event::Checkpoint {
+            kind,
+            path: Path::new(&path),
+            step,
+        });
+        Ok(())
+    }
+
+    fn state(&self) -> Result<TrainState> {
+        let mut scalars = self.scalars.clone();
+        scalars.plateau = self.schedule.state();
+        scalars.seconds = self.seconds();
+        Ok(TrainState {
+            scalars,
+            values: self.values()?,
+            optimizer: self.optimizer.state()?,
+            best_values: self.best_values.clone(),
+        })
+    }
+
+    fn restore(&mut self, state: TrainState) -> Result<()> {
+        let TrainState {
+            scalars,
+            values,
+            optimizer,
+            best_values,
+        } = state;
+        self.training.store().load(&values)?;
+        self.optimizer.load(&optimizer)?;
+        self.schedule.restore(scalars.plateau.clone());
+        self.rng = Rng::from_state(scalars.rng);
+        self.seconds_before = scalars.seconds;
+        self.clock = Instant::now();
+        self.best_values = best_values;
+        self.scalars = scalars;
+        Ok(())
+    }
+
+    /// A finished training with a larger budget goes on: the score inside an epoch was of the old end.
+    fn forget_the_end(&mut self) {
+        if self.scalars.finished.take().is_some() {
+            let complete = self.scalars.position.epoch;
+            self.scalars.history.retain(|row| row.epoch <= complete);
+        }
+    }
+
+    /// Copies of all parameters, every one of them finite.
+    fn values(&self) -> Result<Named> {
+        let values = self.training.store().state()?;
+        for (name, tensor) in &values {
+            if let Some(bad) = not_finite(tensor)? {
+                return Err(self.diverged(Culprit::Value(name.clone()), bad));
+            }
+        }
+        Ok(values)
+    }
+
+    fn seconds(&self) -> f64 {
+        self.seconds_before + self.clock.elapsed().as_secs_f64()
+    }
+
+    fn diverged(&self, culprit: Culprit, value: f64) -> Error {
+        Error::Diverged {
+            step: self.scalars.position.step + 1,
+            epoch: self.scalars.position.epoch + 1,
+            culprit,
+            value: value.to_string(),
+        }
+    }
+}
+
+/// The value of a scalar.
+fn number_of(scalar: &Tensor) -> Result<f64> {
+    Ok(scalar.detach().cast(DType::F64)?.item::<f64>()?)
+}
+
+fn not_finite(tensor: &Tensor) -> Result<Option<f64>> {
+    let bad = match tensor.dtype() {
+        DType::F32 => tensor.to_vec::<f32>()?.into_iter().map(f64::from).find(|x| !x.is_finite()),
+        _ => tensor.cast(DType::F64)?.to_vec::<f64>()?.into_iter().find(|x| !x.is_finite()),
+    };
+    Ok(bad)
+}
+
+/// The first parameter whose gradient is not finite.
+fn bad_gradient(store: &Store, norm: f64) -> Result<(Culprit, f64)> {
+    for param in store.params() {
+        if let Some(gradient) = param.grad()
+            && let Some(bad) = not_finite(&gradient)?
+        {
+            return Ok((Culprit::Gradient(param.name()), bad));
+        }
+    }
+    // All are finite and their squares overflow.
+    Ok((Culprit::Gradient("all parameters together".to_string()), norm))
+}
