@@ -85,6 +85,11 @@ impl<'a, T> Mat<'a, T> {
         }
     }
 
+    /// What the matrix is a view of.
+    pub(crate) fn data(self) -> &'a [T] {
+        self.data
+    }
+
     /// The transpose, without a copy.
     pub(crate) fn t(self) -> Self {
         Mat {
@@ -170,7 +175,7 @@ pub(crate) fn gemm<T: Real>(
 /// [`gemm`] with a right-hand side that was packed before.
 pub(crate) fn gemm_packed<T: Real>(
     a: Mat<'_, T>,
-    b: &PackedB<T>,
+    b: PackedB<'_, T>,
     c: &mut [T],
     c_stride: usize,
     epilogue: Epilogue<'_, T>,
@@ -256,7 +261,7 @@ fn k_blocks<T: Real>(k: usize) -> impl Iterator<Item = Range<usize>> {
 #[derive(Clone, Copy)]
 enum Right<'a, T> {
     Plain(Mat<'a, T>),
-    Packed(&'a PackedB<T>),
+    Packed(PackedB<'a, T>),
 }
 
 impl<T> Right<'_, T> {

@@ -128,6 +128,19 @@ pub(super) unsafe fn tile<T: Real>(
             .add(rows.start * a.row_stride + k.start * a.col_stride);
         if a.col_stride == 1 && a.row_stride != 1 {
             (kernels.transpose)(src, a.row_stride, dst, stride, rows.len(), k.len());
+        } else if a.row_stride == 1 && rows.start + stride <= a.rows {
+            // Whole vectors: what is read beyond the tile belongs to the next one.
+            match stride {
+                16 => copy_rows::<T, 16>(src, a.col_stride, dst, k.len()),
+                8 => copy_rows::<T, 8>(src, a.col_stride, dst, k.len()),
+                _ => (0..k.len()).for_each(|p| {
+                    std::ptr::copy_nonoverlapping(
+                        src.add(p * a.col_stride),
+                        dst.add(p * stride),
+                        stride,
+                    );
+                }),
+            }
         } else {
             for p in 0..k.len() {
                 for i in 0..rows.len() {
@@ -140,60 +153,55 @@ pub(super) unsafe fn tile<T: Real>(
 }
 
 /// A right-hand side that was packed once to be multiplied many times.
-pub(crate) struct PackedB<T> {
+#[derive(Clone, Copy)]
+pub(crate) struct PackedB<'a, T> {
     pub(super) set: InstructionSet,
     pub(super) rows: usize,
     pub(super) cols: usize,
     /// Columns with the last panel's padding.
     padded: usize,
-    data: Vec<T>,
-    /// Elements to skip so that the panels begin at a cache line.
-    skip: usize,
+    data: &'a [T],
 }
 
-impl<T: Real> PackedB<T> {
-    /// Packs `b`.
-    pub(crate) fn new(b: Mat<'_, T>) -> Self {
-        Self::with_set(b, InstructionSet::current())
+impl<T: Real> PackedB<'_, T> {
+    /// Packs `b` into memory that this thread reuses, and calls `f` with the result.
+    pub(crate) fn with<R>(b: Mat<'_, T>, f: impl FnOnce(PackedB<'_, T>) -> R) -> R {
+        Self::with_set(b, InstructionSet::current(), f)
     }
 
-    pub(super) fn with_set(b: Mat<'_, T>, set: InstructionSet) -> Self {
+    pub(super) fn with_set<R>(
+        b: Mat<'_, T>,
+        set: InstructionSet,
+        f: impl FnOnce(PackedB<'_, T>) -> R,
+    ) -> R {
         let kernels = T::kernels(set);
-        let padded = b.cols.next_multiple_of(kernels.lanes);
-        let line = size_of::<Line>() / size_of::<T>();
-        let mut data: Vec<T> = vec![T::default(); padded * b.rows + line];
-        let skip = data.as_ptr().align_offset(size_of::<Line>()).min(line);
+        let (rows, cols) = (b.rows, b.cols);
+        let padded = cols.next_multiple_of(kernels.lanes);
         let width = 2 * kernels.lanes;
-        for k in k_blocks::<T>(b.rows) {
-            for j in (0..b.cols).step_by(width) {
-                let cols = j..(j + width).min(b.cols);
-                let to = skip + k.start * padded + j * k.len();
-                let width = cols.len().next_multiple_of(kernels.lanes);
-                // SAFETY: the panel's elements are `to..to + k.len() · width`, inside `data`.
-                unsafe {
-                    panel(
-                        kernels,
-                        b,
-                        k.clone(),
-                        cols,
-                        width,
-                        data.as_mut_ptr().add(to),
-                    )
-                };
+        with_scratch(padded * rows, |data: *mut T| {
+            for k in k_blocks::<T>(rows) {
+                for j in (0..cols).step_by(width) {
+                    let panel_cols = j..(j + width).min(cols);
+                    let width = panel_cols.len().next_multiple_of(kernels.lanes);
+                    let to = data.wrapping_add(k.start * padded + j * k.len());
+                    // SAFETY: the panel is `k.len() · width` elements of `data`, and `panel` writes all of them.
+                    unsafe { panel(kernels, b, k.clone(), panel_cols, width, to) };
+                }
             }
-        }
-        PackedB {
-            set,
-            rows: b.rows,
-            cols: b.cols,
-            padded,
-            data,
-            skip,
-        }
+            // SAFETY: the panels cover `padded · rows` elements, each written above.
+            let data = unsafe { std::slice::from_raw_parts(data, padded * rows) };
+            f(PackedB {
+                set,
+                rows,
+                cols,
+                padded,
+                data,
+            })
+        })
     }
 
-    /// Where the panel begins that holds column `j` (a multiple of two vectors) of the block `k`.
+    /// The elements from the panel on that holds column `j` (a multiple of two vectors) of the block `k`.
     pub(super) fn panel(&self, k: &std::ops::Range<usize>, j: usize) -> &[T] {
-        &self.data[self.skip + k.start * self.padded + j * k.len()..]
+        &self.data[k.start * self.padded + j * k.len()..]
     }
 }

@@ -95,7 +95,7 @@ fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, cas
                 let mut c = before.clone();
                 with_threads(threads, || {
                     if packed {
-                        gemm_packed(a, &PackedB::with_set(b, set), &mut c, stride, epilogue);
+                        PackedB::with_set(b, set, |b| gemm_packed(a, b, &mut c, stride, epilogue));
                     } else {
                         run(set, a, Right::Plain(b), &mut c, stride, epilogue);
                     }
