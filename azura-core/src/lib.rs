@@ -57,7 +57,7 @@ pub use cpu::threads::{threads, with_threads};
 pub use device::Device;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
-pub use ops::{Activation, Reduction, Rhs};
+pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};
 pub use param::{Init, Param, Scope, Store};
 pub use rng::Rng;
 pub use tensor::Tensor;

@@ -1,1 +1,137 @@
-//! benches
+//! What the benchmark programs share: arguments, timing and random data.
+
+#![forbid(unsafe_code)]
+
+use azura_core::{Rng, Tensor};
+use azura_learner::Result;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The command line of a benchmark program.
+#[derive(Clone, Debug)]
+pub struct Arguments {
+    /// Which workload to run.
+    pub workload: String,
+    /// The thread budget.
+    pub threads: usize,
+    /// For how long to repeat the step.
+    pub secs: f64,
+    /// When the process was started, in seconds since 1970: `BENCH_T0`, else now.
+    pub started: f64,
+}
+
+impl Arguments {
+    /// Reads `--workload W --threads N --secs S` in any order.
+    ///
+    /// # Errors
+    /// A message for the person if a flag is unknown or a value is missing or no number.
+    pub fn parse(mut args: impl Iterator<Item = String>) -> std::result::Result<Self, String> {
+        let t0 = std::env::var("BENCH_T0")
+            .ok()
+            .and_then(|text| text.parse().ok());
+        let mut parsed = Arguments {
+            workload: "mlp_train".to_string(),
+            threads: 1,
+            secs: 2.0,
+            started: t0.unwrap_or_else(seconds_since_1970),
+        };
+        while let Some(flag) = args.next() {
+            let value = args.next().ok_or_else(|| format!("{flag} needs a value"))?;
+            let number = || {
+                value
+                    .parse::<f64>()
+                    .map_err(|_| format!("{flag} needs a number, got `{value}`"))
+            };
+            match flag.as_str() {
+                "--workload" => parsed.workload = value,
+                "--threads" => parsed.threads = number()? as usize,
+                "--secs" => parsed.secs = number()?,
+                // The peers' harness passes one; ours has one engine.
+                "--peer" => {}
+                _ => {
+                    return Err(format!(
+                        "unknown flag {flag}; there are --workload, --threads and --secs"
+                    ));
+                }
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+fn seconds_since_1970() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |d| d.as_secs_f64())
+}
+
+/// The largest resident set of this process so far, in MiB; 0 where the system does not tell.
+fn peak_rss_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|kb| kb.split_whitespace().next()?.parse::<f64>().ok())
+        .unwrap_or(0.0)
+        / 1024.0
+}
+
+/// Repeats `step`, which returns its loss, and reports as the peers do: one JSON line.
+///
+/// # Errors
+/// Those of `step`.
+pub fn time_steps(
+    arguments: &Arguments,
+    samples: usize,
+    mut step: impl FnMut() -> Result<f64>,
+) -> Result<String> {
+    let loss_first = step()?;
+    let first_step_s = seconds_since_1970() - arguments.started;
+    for _ in 0..3 {
+        step()?;
+    }
+    let (mut times, mut loss_last) = (Vec::new(), loss_first);
+    let (begin, budget) = (Instant::now(), Duration::from_secs_f64(arguments.secs));
+    while times.len() < 5 || begin.elapsed() < budget {
+        let start = Instant::now();
+        loss_last = step()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    let median = times[times.len() / 2];
+    let line = serde_json::json!({
+        "peer": "azura",
+        "workload": arguments.workload,
+        "threads": arguments.threads,
+        "ms_per_step": median,
+        "min_ms": times[0],
+        "samples_per_s": samples as f64 * 1e3 / median,
+        "rss_mb": peak_rss_mb(),
+        "first_step_s": first_step_s,
+        "steps": times.len(),
+        "loss_first": loss_first,
+        "loss_last": loss_last,
+    });
+    Ok(line.to_string())
+}
+
+/// Standard normal numbers.
+///
+/// # Errors
+/// None for shapes that fit memory.
+pub fn random_normal(shape: &[usize], seed: u64) -> Result<Tensor> {
+    let mut rng = Rng::new(seed);
+    let values = (0..shape.iter().product())
+        .map(|_| rng.normal() as f32)
+        .collect();
+    Ok(Tensor::from_vec(values, shape)?)
+}
+
+/// Class labels in `0..classes`.
+///
+/// # Errors
+/// None for sizes that fit memory.
+pub fn random_labels(n: usize, classes: u64, seed: u64) -> Result<Tensor> {
+    let mut rng = Rng::new(seed);
+    Ok(Tensor::from_vec(
+        (0..n).map(|_| rng.below(classes) as i64).collect(),
+        [n],
+    )?)
+}

@@ -5,7 +5,7 @@
 
 pub(crate) mod dropout;
 pub(crate) mod gemm;
-//LSTM pub(crate) mod lstm;
+pub(crate) mod lstm;
 pub(crate) mod map;
 pub mod math;
 pub(crate) mod optim;

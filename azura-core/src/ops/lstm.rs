@@ -360,7 +360,6 @@ impl Backward for Tape {
                         &dims,
                         input.slice(),
                         &self.kernel_weights(k),
-                        self.initial(range.clone()),
                         self.saved[k].slice(),
                         dout.as_ref().map(|d| d.slice::<T>().get(direction * plan.hidden..).unwrap_or_default()),
                         plan.width(),

@@ -3,7 +3,7 @@
 mod dropout;
 mod elementwise;
 mod loss;
-//LSTM mod lstm;
+mod lstm;
 mod matmul;
 mod reduce;
 mod softmax;
@@ -11,5 +11,5 @@ mod view;
 
 pub use elementwise::Rhs;
 pub use loss::Reduction;
-//LSTM pub use lstm::{LstmOptions, LstmOutput, LstmWeights};
+pub use lstm::{LstmOptions, LstmOutput, LstmWeights};
 pub use matmul::Activation;
