@@ -375,7 +375,7 @@ mod tests {
         assert!(Ridge::fit(3, 0, twice, &y, 1.0).is_err());
         assert!(Ridge::fit(3, 1, twice, &[1.0, f64::NAN, 2.0], 1.0).is_err());
         let nan = |i: usize, out: &mut [f64]| {
-            out.copy_from_slice(&[0.0, if i == 1 { f64::NAN } else { 1.0 }])
+            out.copy_from_slice(&[0.0, if i == 1 { f64::NAN } else { 1.0 }]);
         };
         assert!(
             Ridge::fit(3, 2, nan, &y, 1.0)

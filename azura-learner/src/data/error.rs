@@ -176,7 +176,7 @@ impl std::error::Error for DataError {}
 /// Text from a file as it may be shown: in quotes, without control characters, at most 40 characters.
 ///
 /// Foreign text in a message must not move the cursor or flood the terminal.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for (i, c) in text.chars().enumerate() {
         if i == 40 {
@@ -193,10 +193,7 @@ pub(crate) fn quoted(text: &str) -> String {
 ///
 /// Distance: optimal string alignment (insert, delete, replace, swap neighbours) on lower-case
 /// letters; near means at most a third of the length, and at least one edit is always allowed.
-pub(crate) fn nearest<'a>(
-    wanted: &str,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted: Vec<char> = wanted.trim().to_lowercase().chars().take(64).collect();
     let limit = (wanted.len() / 3).max(1);
     names

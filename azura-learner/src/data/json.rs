@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::column::{Column, Kind, Values};
 use super::error::{DataError, DataErrorKind, DataResult, quoted};
-use super::table::{Column, Kind, Table, Values, unknown_column};
+use super::table::{Table, unknown_column};
 
 /// Reads the named columns of `[{"time": "2013-05-01T13:00", "temp": 8.5}, …]`.
 ///

@@ -7,8 +7,11 @@
 //!
 //! Nothing here knows a model, an app, a terminal or the network.
 
+mod column;
 mod csv;
 mod csv_guard;
+mod csv_write;
+mod cycle;
 mod dataset;
 mod error;
 mod json;
@@ -21,13 +24,15 @@ mod transform;
 mod windows;
 
 pub use self::csv::{read_csv, read_csv_all, read_csv_all_from, read_csv_from};
+pub use column::{Column, Kind, Values};
+pub use cycle::Cycle;
 pub use dataset::{Batch, Dataset, sha256_file};
-pub use error::{DataError, DataErrorKind, DataResult};
+pub use error::{DataError, DataErrorKind, DataResult, nearest, quoted};
 pub use json::{from_json_rows, from_json_rows_all};
 pub use loader::{Epoch, Loader, LoaderConfig};
 pub use scale::{MinMaxScaler, Scale, Scaler, ScalerKind, StandardScaler};
-pub use split::{Part, Parts, Split, split_by_time, split_random, split_stratified};
-pub use table::{Column, Kind, Table, Values};
-pub use time::{Cycle, Timestamp};
+pub use split::{PartSize, Parts, Split, split_by_time, split_random, split_stratified};
+pub use table::Table;
+pub use time::Timestamp;
 pub use transform::{Transform, log_returns, price_after};
 pub use windows::{WindowPlan, Windows};

@@ -326,7 +326,7 @@ fn checked_rows<'a>(
     rows: Range<usize>,
 ) -> DataResult<&'a [f64]> {
     let width = columns.len();
-    let total = if width == 0 { 0 } else { matrix.len() / width };
+    let total = matrix.len().checked_div(width).unwrap_or(0);
     if rows.start >= rows.end || rows.end > total {
         let (start, end) = (rows.start, rows.end);
         let what = format!(
@@ -335,7 +335,7 @@ fn checked_rows<'a>(
         return Err(DataError::new(DataErrorKind::Size, what));
     }
     let part = &matrix[rows.start * width..rows.end * width];
-    if matrix.len() % width != 0 {
+    if !matrix.len().is_multiple_of(width) {
         check(matrix, columns, 0)?;
     }
     check(part, columns, rows.start)?;
@@ -345,7 +345,7 @@ fn checked_rows<'a>(
 /// Refuses lengths that are no whole number of rows, and values that are not finite.
 pub(super) fn check(matrix: &[f64], columns: &[String], first_row: usize) -> DataResult<()> {
     let width = columns.len();
-    if width == 0 || matrix.len() % width != 0 {
+    if width == 0 || !matrix.len().is_multiple_of(width) {
         let what = format!(
             "{} values are no whole number of rows of {width} columns",
             matrix.len()

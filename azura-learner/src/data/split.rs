@@ -11,30 +11,30 @@ use super::error::{DataError, DataErrorKind, DataResult};
 /// How much goes into a part: a fraction of all samples, or a number of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub enum Part {
+pub enum PartSize {
     /// So many samples.
     Count(usize),
     /// A fraction of all samples, at least 0 and below 1; rounded to the nearest count.
     Fraction(f64),
 }
 
-impl From<usize> for Part {
+impl From<usize> for PartSize {
     fn from(count: usize) -> Self {
-        Part::Count(count)
+        PartSize::Count(count)
     }
 }
 
-impl From<f64> for Part {
+impl From<f64> for PartSize {
     fn from(fraction: f64) -> Self {
-        Part::Fraction(fraction)
+        PartSize::Fraction(fraction)
     }
 }
 
-impl Part {
+impl PartSize {
     fn of(self, samples: usize, name: &str) -> DataResult<usize> {
         match self {
-            Part::Count(count) => Ok(count),
-            Part::Fraction(f) if (0.0..1.0).contains(&f) => {
+            PartSize::Count(count) => Ok(count),
+            PartSize::Fraction(f) if (0.0..1.0).contains(&f) => {
                 let count = (f * samples as f64).round() as usize;
                 if count == 0 && f > 0.0 {
                     let what = format!("{f} of {samples} samples leaves none for {name}");
@@ -43,7 +43,7 @@ impl Part {
                 }
                 Ok(count)
             }
-            Part::Fraction(f) => {
+            PartSize::Fraction(f) => {
                 let what =
                     format!("the {name} fraction must be at least 0 and below 1, but is {f}");
                 Err(DataError::new(DataErrorKind::Split, what).remedy("write 0.15 for 15 %"))
@@ -75,15 +75,15 @@ pub struct Split {
 /// its part would be empty.
 ///
 /// ```
-/// use azura_learner::data::{Part, split_by_time};
-/// let split = split_by_time(100, Part::Fraction(0.2), Part::Count(10), 5)?;
+/// use azura_learner::data::{PartSize, split_by_time};
+/// let split = split_by_time(100, PartSize::Fraction(0.2), PartSize::Count(10), 5)?;
 /// assert_eq!((split.train, split.val, split.test), (0..60, 65..85, 90..100));
 /// # Ok::<(), azura_learner::data::DataError>(())
 /// ```
 pub fn split_by_time(
     samples: usize,
-    val: impl Into<Part>,
-    test: impl Into<Part>,
+    val: impl Into<PartSize>,
+    test: impl Into<PartSize>,
     gap: usize,
 ) -> DataResult<Split> {
     let (val, test) = (
@@ -128,8 +128,8 @@ pub struct Parts {
 /// As [`split_by_time`].
 pub fn split_random(
     samples: usize,
-    val: impl Into<Part>,
-    test: impl Into<Part>,
+    val: impl Into<PartSize>,
+    test: impl Into<PartSize>,
     seed: u64,
 ) -> DataResult<Parts> {
     let split = split_by_time(samples, val, test, 0)?;
@@ -229,16 +229,18 @@ mod tests {
 
     #[test]
     fn empty_parts_are_errors() {
-        let text = |n, val: Part, test: Part, gap| {
+        let text = |n, val: PartSize, test: PartSize, gap| {
             split_by_time(n, val, test, gap).unwrap_err().to_string()
         };
         assert!(text(9, 4.into(), 5.into(), 0).contains("9 samples are too few"));
         assert!(text(0, 0.into(), 0.into(), 0).contains("0 samples are too few"));
         assert!(text(10, 1.into(), 1.into(), usize::MAX).contains("too few"));
-        assert!(text(10, Part::Fraction(0.01), 1.into(), 0).contains("leaves none for validation"));
-        assert!(text(10, 1.into(), Part::Fraction(1.5), 0).contains("but is 1.5"));
-        assert!(text(10, Part::Fraction(f64::NAN), 1.into(), 0).contains("NaN"));
-        assert!(text(10, Part::Fraction(-0.1), 1.into(), 0).contains("-0.1"));
+        assert!(
+            text(10, PartSize::Fraction(0.01), 1.into(), 0).contains("leaves none for validation")
+        );
+        assert!(text(10, 1.into(), PartSize::Fraction(1.5), 0).contains("but is 1.5"));
+        assert!(text(10, PartSize::Fraction(f64::NAN), 1.into(), 0).contains("NaN"));
+        assert!(text(10, PartSize::Fraction(-0.1), 1.into(), 0).contains("-0.1"));
     }
 
     #[test]
@@ -273,13 +275,16 @@ mod tests {
     #[test]
     fn part_is_written_as_a_plain_number() {
         assert_eq!(
-            serde_json::to_string(&Part::Fraction(0.15)).unwrap(),
+            serde_json::to_string(&PartSize::Fraction(0.15)).unwrap(),
             "0.15"
         );
         assert_eq!(
-            serde_json::from_str::<Part>("0.15").unwrap(),
-            Part::Fraction(0.15)
+            serde_json::from_str::<PartSize>("0.15").unwrap(),
+            PartSize::Fraction(0.15)
         );
-        assert_eq!(serde_json::from_str::<Part>("24").unwrap(), Part::Count(24));
+        assert_eq!(
+            serde_json::from_str::<PartSize>("24").unwrap(),
+            PartSize::Count(24)
+        );
     }
 }

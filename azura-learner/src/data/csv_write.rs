@@ -1,0 +1,84 @@
+//! Tables as CSV text.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::column::Values;
+use super::error::{DataError, DataErrorKind, DataResult};
+use super::table::Table;
+
+/// A number as the shortest decimal text that reads back as the same bits; empty if missing.
+fn shortest(number: f64) -> String {
+    if number.is_nan() {
+        String::new()
+    } else if number == 0.0 || (1e-5..1e16).contains(&number.abs()) {
+        format!("{number}")
+    } else {
+        format!("{number:e}")
+    }
+}
+
+impl Table {
+    /// Writes the table as CSV (RFC 4180 quoting, lines end in LF) to a new file.
+    ///
+    /// Numbers are the shortest text that reads back to the same bits, missing ones are empty; times are
+    /// ISO 8601, as dates if every one in the column is at midnight.
+    ///
+    /// # Errors
+    /// [`DataErrorKind::Io`], or [`DataErrorKind::OutOfRange`] for an infinite number.
+    pub fn write_csv(&self, path: impl AsRef<Path>) -> DataResult<()> {
+        let path = path.as_ref();
+        let write = |e: io::Error| {
+            DataError::new(DataErrorKind::Io, format!("cannot be written: {e}"))
+                .in_file(path.display().to_string())
+                .remedy("check that the folder exists, is writable and has space")
+        };
+        let mut out = BufWriter::new(File::create(path).map_err(write)?);
+        self.to_csv(&mut out)?;
+        out.into_inner()
+            .map_err(|e| write(e.into_error()))?
+            .sync_all()
+            .map_err(write)
+    }
+
+    /// As [`Table::write_csv`], to any writer.
+    ///
+    /// # Errors
+    /// As [`Table::write_csv`].
+    pub fn to_csv(&self, out: impl Write) -> DataResult<()> {
+        let write = |e: csv::Error| {
+            DataError::new(DataErrorKind::Io, format!("the CSV cannot be written: {e}"))
+        };
+        let mut csv = csv::Writer::from_writer(out);
+        csv.write_record(self.names()).map_err(write)?;
+        let columns: Vec<(&str, &Values, bool)> = self
+            .columns()
+            .map(|(name, values)| {
+                let dates = matches!(values, Values::Time(t) if t.iter().all(|t| t.is_midnight()));
+                (name, values, dates)
+            })
+            .collect();
+        for row in 0..self.len() {
+            for (name, values, dates) in &columns {
+                let cell = match values {
+                    Values::Text(texts) => csv.write_field(&texts[row]),
+                    Values::Number(numbers) if numbers[row].is_infinite() => {
+                        let what = format!("row index {row} holds {}", numbers[row]);
+                        let number = columns.iter().position(|c| c.0 == *name).unwrap_or(0) + 1;
+                        return Err(DataError::new(DataErrorKind::OutOfRange, what)
+                            .in_file(self.source())
+                            .in_column(*name, number)
+                            .remedy("only finite and missing numbers can be written"));
+                    }
+                    Values::Number(numbers) => csv.write_field(shortest(numbers[row])),
+                    Values::Time(times) if *dates => csv.write_field(times[row].iso_date()),
+                    Values::Time(times) => csv.write_field(times[row].iso()),
+                };
+                cell.map_err(write)?;
+            }
+            csv.write_record(None::<&[u8]>).map_err(write)?;
+        }
+        csv.flush().map_err(|e| write(e.into()))
+    }
+}
