@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{DataError, DataErrorKind, DataResult};
+use super::scale_min_max::MinMaxScaler;
+use super::scale_standard::StandardScaler;
 
 /// What a scaler does: `z = (x − shift) / unit + low`, and `x = (z − low) · unit + shift` back.
 ///
@@ -56,195 +58,6 @@ pub trait Scale {
             }
         }
         Ok(())
-    }
-}
-
-/// Brings every column to mean 0 and standard deviation 1: `z = (x − mean) / std`.
-///
-/// `mean = Σx/n` and `std = sqrt(Σ(x − mean)²/n)` over the rows that [`StandardScaler::fit`] saw. A column
-/// that is constant there gets `std = 1`, so it becomes 0 and comes back whole.
-///
-/// ```
-/// use azura_learner::data::{Scale, StandardScaler};
-/// let mut matrix = vec![1.0, 10.0, 3.0, 30.0, 100.0, 20.0];
-/// // The last row does not belong to training: it is scaled, but nothing is learned from it.
-/// let scaler = StandardScaler::fit(&matrix, &["a", "b"], 0..2)?;
-/// scaler.apply(&mut matrix)?;
-/// assert_eq!(matrix, [-1.0, -1.0, 1.0, 1.0, 98.0, 0.0]);
-/// assert_eq!(scaler.invert_value(0, 98.0), 100.0);
-/// # Ok::<(), azura_learner::data::DataError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StandardScaler {
-    columns: Vec<String>,
-    mean: Vec<f64>,
-    std: Vec<f64>,
-}
-
-impl StandardScaler {
-    /// Learns mean and deviation of every column of a row-major matrix from the given rows.
-    ///
-    /// # Errors
-    /// [`DataErrorKind::Size`] if there are no columns or rows, or rows outside of the matrix;
-    /// [`DataErrorKind::OutOfRange`] with row and column for NaN, infinity, or a column so wide that its
-    /// deviation overflows.
-    pub fn fit(
-        matrix: &[f64],
-        columns: &[impl AsRef<str>],
-        rows: Range<usize>,
-    ) -> DataResult<Self> {
-        let columns: Vec<String> = columns.iter().map(|c| c.as_ref().to_string()).collect();
-        let matrix = checked_rows(matrix, &columns, rows)?;
-        let width = columns.len();
-        let n = (matrix.len() / width) as f64;
-        let mut scaler = StandardScaler {
-            columns,
-            mean: Vec::new(),
-            std: Vec::new(),
-        };
-        for column in 0..width {
-            let values = || matrix[column..].iter().step_by(width);
-            // A constant column has no deviation, whatever rounding makes of its mean.
-            let first = matrix[column];
-            let constant = values().all(|&x| x == first);
-            let mean = if constant {
-                first
-            } else {
-                values().map(|x| x / n).sum::<f64>()
-            };
-            let variance = values().map(|x| (x - mean) * (x - mean) / n).sum::<f64>();
-            let std = variance.sqrt();
-            if !std.is_finite() {
-                return Err(too_wide(&scaler.columns, column));
-            }
-            scaler.mean.push(mean);
-            scaler
-                .std
-                .push(if constant || std == 0.0 { 1.0 } else { std });
-        }
-        Ok(scaler)
-    }
-
-    /// The mean of each column.
-    pub fn mean(&self) -> &[f64] {
-        &self.mean
-    }
-
-    /// The standard deviation of each column; 1 for constant ones.
-    pub fn std(&self) -> &[f64] {
-        &self.std
-    }
-}
-
-impl Scale for StandardScaler {
-    fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
-    fn value(&self, column: usize, x: f64) -> f64 {
-        (x - self.mean[column]) / self.std[column]
-    }
-
-    fn invert_value(&self, column: usize, z: f64) -> f64 {
-        z * self.std[column] + self.mean[column]
-    }
-}
-
-/// Brings every column to the range from `low` to `high`:
-/// `z = low + (x − min) / (max − min) · (high − low)`.
-///
-/// `min` and `max` are those of the rows that [`MinMaxScaler::fit`] saw; values outside of them leave the
-/// range, they are not cut. A column that is constant there becomes `low` and comes back whole.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MinMaxScaler {
-    columns: Vec<String>,
-    min: Vec<f64>,
-    max: Vec<f64>,
-    low: f64,
-    high: f64,
-}
-
-impl MinMaxScaler {
-    /// Learns the range of every column from the given rows, to scale to 0…1.
-    ///
-    /// # Errors
-    /// As [`StandardScaler::fit`].
-    pub fn fit(
-        matrix: &[f64],
-        columns: &[impl AsRef<str>],
-        rows: Range<usize>,
-    ) -> DataResult<Self> {
-        MinMaxScaler::fit_to(matrix, columns, rows, 0.0, 1.0)
-    }
-
-    /// As [`MinMaxScaler::fit`], to scale to `low`…`high`.
-    ///
-    /// # Errors
-    /// As [`StandardScaler::fit`], and [`DataErrorKind::OutOfRange`] unless `low < high`, both finite.
-    pub fn fit_to(
-        matrix: &[f64],
-        columns: &[impl AsRef<str>],
-        rows: Range<usize>,
-        low: f64,
-        high: f64,
-    ) -> DataResult<Self> {
-        if !(low < high && (high - low).is_finite()) {
-            let what = format!("cannot scale to the range from {low} to {high}");
-            return Err(DataError::new(DataErrorKind::OutOfRange, what));
-        }
-        let columns: Vec<String> = columns.iter().map(|c| c.as_ref().to_string()).collect();
-        let matrix = checked_rows(matrix, &columns, rows)?;
-        let width = columns.len();
-        let (mut min, mut max) = (matrix[..width].to_vec(), matrix[..width].to_vec());
-        for row in matrix.chunks_exact(width) {
-            for (column, &x) in row.iter().enumerate() {
-                min[column] = min[column].min(x);
-                max[column] = max[column].max(x);
-            }
-        }
-        if let Some(column) = (0..width).find(|&c| !(max[c] - min[c]).is_finite()) {
-            return Err(too_wide(&columns, column));
-        }
-        Ok(MinMaxScaler {
-            columns,
-            min,
-            max,
-            low,
-            high,
-        })
-    }
-
-    /// The smallest value of each column.
-    pub fn min(&self) -> &[f64] {
-        &self.min
-    }
-
-    /// The largest value of each column.
-    pub fn max(&self) -> &[f64] {
-        &self.max
-    }
-
-    fn unit(&self, column: usize) -> f64 {
-        let span = self.max[column] - self.min[column];
-        if span == 0.0 {
-            1.0
-        } else {
-            span / (self.high - self.low)
-        }
-    }
-}
-
-impl Scale for MinMaxScaler {
-    fn columns(&self) -> &[String] {
-        &self.columns
-    }
-
-    fn value(&self, column: usize, x: f64) -> f64 {
-        (x - self.min[column]) / self.unit(column) + self.low
-    }
-
-    fn invert_value(&self, column: usize, z: f64) -> f64 {
-        (z - self.low) * self.unit(column) + self.min[column]
     }
 }
 
@@ -310,7 +123,13 @@ impl Scale for Scaler {
     }
 }
 
-fn too_wide(columns: &[String], column: usize) -> DataError {
+pub(super) fn not_fitted(kind: &str) -> DataError {
+    let what = format!("these are not the values of a fitted {kind} scaler");
+    DataError::new(DataErrorKind::OutOfRange, what)
+        .remedy("the file is damaged; fit or save it anew")
+}
+
+pub(super) fn too_wide(columns: &[String], column: usize) -> DataError {
     DataError::new(
         DataErrorKind::OutOfRange,
         "the values are too far apart to be scaled",
@@ -320,7 +139,7 @@ fn too_wide(columns: &[String], column: usize) -> DataError {
 }
 
 /// The part of the matrix that the rows are, if all its values are finite.
-fn checked_rows<'a>(
+pub(super) fn checked_rows<'a>(
     matrix: &'a [f64],
     columns: &[String],
     rows: Range<usize>,
@@ -343,7 +162,7 @@ fn checked_rows<'a>(
 }
 
 /// Refuses lengths that are no whole number of rows, and values that are not finite.
-pub(super) fn check(matrix: &[f64], columns: &[String], first_row: usize) -> DataResult<()> {
+fn check(matrix: &[f64], columns: &[String], first_row: usize) -> DataResult<()> {
     let width = columns.len();
     if width == 0 || !matrix.len().is_multiple_of(width) {
         let what = format!(
@@ -419,6 +238,42 @@ mod tests {
             let scaler = kind.fit(&matrix, &["a", "b", "c"], 0..9).unwrap();
             let text = serde_json::to_string(&scaler).unwrap();
             assert_eq!(serde_json::from_str::<Scaler>(&text).unwrap(), scaler);
+        }
+    }
+
+    #[test]
+    fn a_file_cannot_make_a_scaler_that_no_fit_gives() {
+        let good = r#"{"kind":"standard","columns":["a"],"mean":[1.0],"std":[2.0]}"#;
+        assert_eq!(
+            serde_json::from_str::<Scaler>(good).unwrap().value(0, 5.0),
+            2.0
+        );
+        for (from, to) in [
+            ("[1.0]", "[]"),
+            ("[2.0]", "[0.0]"),
+            ("[2.0]", "[-1.0]"),
+            ("[\"a\"]", "[]"),
+        ] {
+            assert!(
+                serde_json::from_str::<Scaler>(&good.replace(from, to)).is_err(),
+                "{to}"
+            );
+        }
+        let good =
+            r#"{"kind":"min_max","columns":["a"],"min":[1.0],"max":[2.0],"low":0.0,"high":1.0}"#;
+        assert_eq!(
+            serde_json::from_str::<Scaler>(good).unwrap().value(0, 3.0),
+            2.0
+        );
+        for (from, to) in [
+            ("[1.0]", "[3.0]"),
+            ("[2.0]", "[2.0,3.0]"),
+            ("\"low\":0.0", "\"low\":1.0"),
+        ] {
+            assert!(
+                serde_json::from_str::<Scaler>(&good.replace(from, to)).is_err(),
+                "{to}"
+            );
         }
     }
 
