@@ -410,18 +410,17 @@ unsafe fn block<T: Real>(
                             let tiles = heights(block_rows.len());
                             if pack_a && packed_rows != i0 {
                                 packed_rows = i0;
-                                let mut to = a_pack;
-                                for t in 0..tiles {
-                                    let tile_rows = part(block_rows.len(), tiles, t);
-                                    let tile_rows = i0 + tile_rows.start..i0 + tile_rows.end;
-                                    let step =
-                                        pack::tile_stride(kernels, tile_rows.len()) * k_range.len();
-                                    // SAFETY: the ranges lie inside A; a tile takes at most 16 rows for each 14, or 8 for
-                                    // each 6, and `a_room` has twice as many.
-                                    unsafe {
-                                        pack::tile(kernels, a, tile_rows, k_range.clone(), to);
-                                        to = to.add(step);
-                                    }
+                                // SAFETY: the ranges lie inside A; a tile takes at most 16 rows for each 13, or 8 for each 5,
+                                // or its own number below that, and `a_room` has twice as many.
+                                unsafe {
+                                    pack::tiles(
+                                        kernels,
+                                        a,
+                                        block_rows.clone(),
+                                        tiles,
+                                        k_range.clone(),
+                                        a_pack,
+                                    );
                                 }
                             }
                             for j in strip.clone().step_by(unit) {

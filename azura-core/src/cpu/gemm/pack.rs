@@ -1,9 +1,10 @@
 //! Copies of A and B in the order in which the micro-kernel reads them, and the memory for them.
 
 use super::tile::Kernels;
-use super::{Mat, Real, k_blocks};
+use super::{Mat, Real, k_blocks, part};
 use crate::cpu::simd::InstructionSet;
 use std::cell::RefCell;
+use std::ops::Range;
 
 /// One cache line: the unit of the scratch memory, so that vectors of a packed panel never straddle two lines.
 #[repr(align(64))]
@@ -31,8 +32,8 @@ pub(crate) fn with_scratch<T: Copy, R>(len: usize, f: impl FnOnce(*mut T) -> R) 
 pub(super) unsafe fn panel<T: Real>(
     kernels: &Kernels<T>,
     b: Mat<'_, T>,
-    k: std::ops::Range<usize>,
-    cols: std::ops::Range<usize>,
+    k: Range<usize>,
+    cols: Range<usize>,
     width: usize,
     dst: *mut T,
 ) {
@@ -108,44 +109,65 @@ pub(super) fn tile_stride<T: Real>(kernels: &Kernels<T>, rows: usize) -> usize {
     rows.next_multiple_of(kernels.block)
 }
 
-/// Copies rows `rows` of columns `k` of A so that the rows of one k stand together, [`tile_stride`] apart.
+/// Copies columns `k` of the rows `rows` of A, cut into `tiles` even tiles, so that the rows of one k of a tile stand
+/// together, [`tile_stride`] apart. One tile follows the other.
 ///
 /// # Safety
-/// As for [`panel`].
-pub(super) unsafe fn tile<T: Real>(
+/// As for [`panel`]; `dst` has room for all tiles.
+pub(super) unsafe fn tiles<T: Real>(
     kernels: &Kernels<T>,
     a: Mat<'_, T>,
-    rows: std::ops::Range<usize>,
-    k: std::ops::Range<usize>,
+    rows: Range<usize>,
+    tiles: usize,
+    k: Range<usize>,
     dst: *mut T,
 ) {
-    let stride = tile_stride(kernels, rows.len());
+    let tile = |t: usize| {
+        let tile = part(rows.len(), tiles, t);
+        rows.start + tile.start..rows.start + tile.end
+    };
     // SAFETY: indices stay inside the ranges that the caller vouches for.
     unsafe {
         let src = a
             .data
             .as_ptr()
-            .add(rows.start * a.row_stride + k.start * a.col_stride);
+            .wrapping_add(rows.start * a.row_stride + k.start * a.col_stride);
         if a.col_stride == 1 && a.row_stride != 1 {
-            (kernels.transpose)(src, a.row_stride, dst, stride, rows.len(), k.len());
-        } else if a.row_stride == 1 && rows.start + stride <= a.rows {
-            // Whole vectors: what is read beyond the tile belongs to the next one.
-            match stride {
-                16 => copy_rows::<T, 16>(src, a.col_stride, dst, k.len()),
-                8 => copy_rows::<T, 8>(src, a.col_stride, dst, k.len()),
-                _ => (0..k.len()).for_each(|p| {
-                    std::ptr::copy_nonoverlapping(
-                        src.add(p * a.col_stride),
-                        dst.add(p * stride),
-                        stride,
-                    );
-                }),
+            let mut to = dst;
+            for t in 0..tiles {
+                let (tile, skip) = (tile(t), tile(t).start - rows.start);
+                let stride = tile_stride(kernels, tile.len());
+                (kernels.transpose)(
+                    src.add(skip * a.row_stride),
+                    a.row_stride,
+                    to,
+                    stride,
+                    tile.len(),
+                    k.len(),
+                );
+                to = to.add(stride * k.len());
             }
         } else {
+            // All tiles for one k before the next k: where A is stored by columns, its memory is read in order.
             for p in 0..k.len() {
-                for i in 0..rows.len() {
-                    dst.add(p * stride + i)
-                        .write(src.add(p * a.col_stride + i * a.row_stride).read());
+                let from = src.add(p * a.col_stride);
+                let mut to = dst;
+                for t in 0..tiles {
+                    let (tile, skip) = (tile(t), tile(t).start - rows.start);
+                    let stride = tile_stride(kernels, tile.len());
+                    let from = from.add(skip * a.row_stride);
+                    // Whole vectors: what is read beyond the tile belongs to the next one.
+                    match (a.row_stride == 1 && tile.start + stride <= a.rows, stride) {
+                        (true, 16) => copy_rows::<T, 16>(from, 0, to.add(p * 16), 1),
+                        (true, 8) => copy_rows::<T, 8>(from, 0, to.add(p * 8), 1),
+                        _ => {
+                            for i in 0..tile.len() {
+                                to.add(p * stride + i)
+                                    .write(from.add(i * a.row_stride).read());
+                            }
+                        }
+                    }
+                    to = to.add(stride * k.len());
                 }
             }
         }
@@ -201,7 +223,7 @@ impl<T: Real> PackedB<'_, T> {
     }
 
     /// The elements from the panel on that holds column `j` (a multiple of two vectors) of the block `k`.
-    pub(super) fn panel(&self, k: &std::ops::Range<usize>, j: usize) -> &[T] {
+    pub(super) fn panel(&self, k: &Range<usize>, j: usize) -> &[T] {
         &self.data[k.start * self.padded + j * k.len()..]
     }
 }
