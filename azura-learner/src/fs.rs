@@ -80,11 +80,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes of a file.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| Error::io("read", path, e))
-}
-
 fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
@@ -94,7 +89,11 @@ fn folder_of(path: &Path) -> PathBuf {
 
 fn temporary_name(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| {
-        Error::io("write", path, io::Error::new(io::ErrorKind::InvalidInput, "not a file name"))
+        Error::io(
+            "write",
+            path,
+            io::Error::new(io::ErrorKind::InvalidInput, "not a file name"),
+        )
     })?;
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
@@ -104,7 +103,11 @@ fn temporary_name(path: &Path) -> Result<PathBuf> {
 }
 
 fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -160,7 +163,11 @@ mod tests {
     fn leftovers_are_swept_and_nothing_else() {
         let folder = folder("sweep");
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(format!(".last.safetensors.7{TEMPORARY}")), b"half").unwrap();
+        fs::write(
+            folder.join(format!(".last.safetensors.7{TEMPORARY}")),
+            b"half",
+        )
+        .unwrap();
         fs::write(folder.join("last.safetensors"), b"whole").unwrap();
         assert_eq!(sweep(&folder).unwrap(), 1);
         assert_eq!(sweep(&folder).unwrap(), 0);

@@ -149,7 +149,10 @@ impl ModelFile {
     /// # Errors
     /// As [`to_bytes`](ModelFile::to_bytes).
     pub fn sha256(&self) -> Result<String> {
-        Ok(sealed::digest(&sealed::canonical(&self.document()?), &self.tensors()))
+        Ok(sealed::digest(
+            &sealed::canonical(&self.document()?),
+            &self.tensors(),
+        ))
     }
 
     /// Writes the file, whole or not at all.

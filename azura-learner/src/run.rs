@@ -121,7 +121,10 @@ pub fn resume(
                 model: paths.model.clone(),
                 sha256: file.sha256()?,
                 info: file.info().clone(),
-                predictions: paths.predictions.exists().then(|| paths.predictions.clone()),
+                predictions: paths
+                    .predictions
+                    .exists()
+                    .then(|| paths.predictions.clone()),
                 rows: None,
                 recorded: true,
             })));
@@ -138,7 +141,9 @@ fn fit_and_save(
     stop: &StopFlag,
     resume: bool,
 ) -> Result<Finish> {
-    let mut trainer = Trainer::new().checkpoints(&paths.checkpoints).stop(stop.clone());
+    let mut trainer = Trainer::new()
+        .checkpoints(&paths.checkpoints)
+        .stop(stop.clone());
     for mut observer in observers {
         observer.on(&Event::Data(training.summary()));
         trainer = trainer.observer(observer);
@@ -160,7 +165,9 @@ fn save(training: &dyn AppTraining, outcome: Outcome, paths: &RunPaths) -> Resul
     let bytes = training.snapshot(&outcome)?.to_bytes()?;
     let file = ModelFile::from_bytes(&bytes, &paths.model)?;
     let mut report = training.report(&file)?;
-    let rows = report.get_mut(&Part::Test).and_then(|scores| scores.rows.take());
+    let rows = report
+        .get_mut(&Part::Test)
+        .and_then(|scores| scores.rows.take());
     for scores in report.values_mut() {
         scores.rows = None;
     }

@@ -22,7 +22,7 @@ pub fn cosine(base: f64, min: f64, t: f64, total: f64) -> f64 {
 }
 
 /// Lowers the rate when a value stops improving, as PyTorch's `ReduceLROnPlateau` with its defaults:
-/// relative threshold 1e-4, no cooldown, and steps below 1e-8 are not made.
+/// relative threshold 1e-4, and steps below 1e-8 are not made.
 ///
 /// ```
 /// use azura_learner::schedule::Plateau;
@@ -35,8 +35,10 @@ pub struct Plateau {
     lr: f64,
     factor: f64,
     patience: u64,
+    cooldown: u64,
     min_lr: f64,
     higher: bool,
+    resting: u64,
     // None before the first value: an infinity cannot be saved as JSON.
     best: Option<f64>,
     bad: u64,
@@ -54,11 +56,20 @@ impl Plateau {
             lr,
             factor,
             patience,
+            cooldown: 0,
             min_lr,
             higher: higher_is_better,
+            resting: 0,
             best: None,
             bad: 0,
         }
+    }
+
+    /// The same, which counts nothing for `epochs` epochs after it lowered the rate.
+    #[must_use]
+    pub fn cooldown(mut self, epochs: u64) -> Self {
+        self.cooldown = epochs;
+        self
     }
 
     /// Takes the value of an epoch and returns the rate for the next.
@@ -75,11 +86,16 @@ impl Plateau {
         } else {
             self.bad += 1;
         }
+        if self.resting > 0 {
+            self.resting -= 1;
+            self.bad = 0;
+        }
         if self.bad > self.patience {
             let lower = (self.lr * self.factor).max(self.min_lr);
             if self.lr - lower > EPS {
                 self.lr = lower;
             }
+            self.resting = self.cooldown;
             self.bad = 0;
         }
         self.lr

@@ -83,7 +83,9 @@ fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let keys: BTreeMap<&String, &Value> = map.iter().collect();
-            keys.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect()
+            keys.into_iter()
+                .map(|(key, value)| (key.clone(), sorted(value)))
+                .collect()
         }
         Value::Array(items) => items.iter().map(sorted).collect(),
         other => other.clone(),

@@ -41,7 +41,7 @@ pub trait DynApp: Send + Sync {
     /// Everything that is wrong with a configuration; keys may be left out.
     fn check(&self, config: &Value) -> Vec<Problem>;
 
-    /// The configuration with every key that was left out.
+    /// The configuration with every key that was left out, from the app's defaults.
     ///
     /// # Errors
     /// [`Error::Config`] with what [`check`](DynApp::check) found.
@@ -185,14 +185,23 @@ impl<A: App> DynApp for A {
     }
 }
 
-/// A checked configuration, or everything that is wrong with it.
+/// A checked configuration over the defaults, or everything that is wrong with it.
 fn typed<C: AppConfig>(value: &Value) -> Result<C, Vec<Problem>> {
-    let mut problems = schema::check(&schema::schema_of::<C>(), value);
+    let schema = schema::schema_of::<C>();
+    let mut problems = schema::check(&schema, value);
     if !problems.is_empty() {
         return Err(problems);
     }
-    let config: C = serde_json::from_value(value.clone())
-        .map_err(|e| vec![Problem::new("", format!("the configuration cannot be read: {e}"))])?;
+    let unreadable = |e| {
+        vec![Problem::new(
+            "",
+            format!("the configuration cannot be read: {e}"),
+        )]
+    };
+    // Over the app's defaults: those of a section's type alone would be other ones.
+    let defaults = serde_json::to_value(C::default()).map_err(unreadable)?;
+    let merged = schema::merge(&schema, &defaults, value);
+    let config: C = serde_json::from_value(merged).map_err(unreadable)?;
     problems.extend(config.train().check());
     problems.extend(config.check());
     if problems.is_empty() {
@@ -227,7 +236,10 @@ impl<A: App> InTraining<'_, A> {
     fn sample(&self) -> Result<Option<Sample>> {
         const ROWS: usize = 4;
         let parts = [Part::Val, Part::Test, Part::Train];
-        let Some(data) = parts.map(|part| self.part(part)).into_iter().find(|d| !d.is_empty())
+        let Some(data) = parts
+            .map(|part| self.part(part))
+            .into_iter()
+            .find(|d| !d.is_empty())
         else {
             return Ok(None);
         };
@@ -243,7 +255,8 @@ impl<A: App> InTraining<'_, A> {
     /// The fitted preprocessing as JSON, after it was read back and written again without a change.
     fn fitted(&self) -> Result<Value> {
         let what = "writing the fitted preprocessing into the model file";
-        let text = serde_json::to_string(&self.prepared.fitted).map_err(|e| Error::json(what, e))?;
+        let text =
+            serde_json::to_string(&self.prepared.fitted).map_err(|e| Error::json(what, e))?;
         let read: A::Fitted = serde_json::from_str(&text).map_err(|e| {
             Error::Usage(format!(
                 "the fitted preprocessing of `{}` cannot be saved: {e}; are there numbers that are \
@@ -287,7 +300,9 @@ impl<A: App> Training for InTraining<'_, A> {
             outputs,
             full: false,
         };
-        let scores = self.app.score(&self.config, &self.prepared.fitted, &split)?;
+        let scores = self
+            .app
+            .score(&self.config, &self.prepared.fitted, &split)?;
         Ok(scores.metrics)
     }
 
@@ -296,8 +311,12 @@ impl<A: App> Training for InTraining<'_, A> {
         if let Some(train) = config.get_mut("train") {
             *train = serde_json::to_value(self.config.train().without_budget()).unwrap_or_default();
         }
-        let shapes: Vec<(String, Vec<usize>)> =
-            self.store.params().iter().map(|p| (p.name(), p.shape())).collect();
+        let shapes: Vec<(String, Vec<usize>)> = self
+            .store
+            .params()
+            .iter()
+            .map(|p| (p.name(), p.shape()))
+            .collect();
         let identity = serde_json::json!({
             "app": self.app.name(),
             "version": self.app.version(),
@@ -389,14 +408,21 @@ impl<'a, A: App> Loaded<'a, A> {
             )));
         }
         let config: A::Config = typed(&info.config).map_err(|problems| {
-            refuse(format!("its configuration does not fit: {}", Error::Config(problems)))
+            refuse(format!(
+                "its configuration does not fit: {}",
+                Error::Config(problems)
+            ))
         })?;
         let fitted: A::Fitted = serde_json::from_value(info.fitted.clone())
             .map_err(|e| refuse(format!("its fitted preprocessing cannot be read: {e}")))?;
         let store = Store::new(DType::F32);
         // The initial values are overwritten; the seed is the recorded one all the same.
         let model = app
-            .build(&config, &fitted, &store.root(Rng::new(info.seed).fork("init")))
+            .build(
+                &config,
+                &fitted,
+                &store.root(Rng::new(info.seed).fork("init")),
+            )
             .map_err(|e| refuse(format!("the model cannot be built: {e}")))?;
         store
             .load(file.weights())
@@ -437,13 +463,17 @@ impl<A: App> Predictor for Loaded<'_, A> {
     }
 
     fn predict(&self, input: &Table) -> Result<Table> {
-        no_grad(|| self.app.predict(&self.config, &self.fitted, &*self.model, input))
+        no_grad(|| {
+            self.app
+                .predict(&self.config, &self.fitted, &*self.model, input)
+        })
     }
 
     fn forecast(&self, history: &Table, steps: usize) -> Result<Table> {
         no_grad(|| {
             let model = &*self.model;
-            self.app.forecast(&self.config, &self.fitted, model, history, steps)
+            self.app
+                .forecast(&self.config, &self.fitted, model, history, steps)
         })
     }
 
@@ -468,7 +498,9 @@ impl<A: App> Predictor for Loaded<'_, A> {
         let data = Arc::new(self.app.open(&self.config, &self.fitted, source)?);
         if data.is_empty() {
             let what = "there is no row that can be scored";
-            return Err(DataError::new(DataErrorKind::Size, what).in_file(source.to_string()).into());
+            return Err(DataError::new(DataErrorKind::Size, what)
+                .in_file(source.to_string())
+                .into());
         }
         self.score(Part::Test, &data)
     }
@@ -488,15 +520,25 @@ impl<A: App> Predictor for Loaded<'_, A> {
         let output = no_grad(|| self.model.forward(&batch, &mut Ctx::eval()))
             .map_err(|e| refuse(format!("its sample cannot be run: {e}")))?;
         if output.shape() != sample.output.shape() || output.dtype() != sample.output.dtype() {
-            return Err(refuse("its sample gives outputs of another shape".to_string()));
+            return Err(refuse(
+                "its sample gives outputs of another shape".to_string(),
+            ));
         }
         let now = output.cast(DType::F64)?.to_vec::<f64>()?;
         let then = sample.output.cast(DType::F64)?.to_vec::<f64>()?;
         let scale = then.iter().fold(1.0f64, |largest, x| largest.max(x.abs()));
         let worst = now.iter().zip(&then).fold(0.0f64, |worst, (a, b)| {
-            if a.to_bits() == b.to_bits() { worst } else { worst.max((a - b).abs()) }
+            if a.to_bits() == b.to_bits() {
+                worst
+            } else {
+                worst.max((a - b).abs())
+            }
         });
-        let allowed = if self.info().instruction_set == instruction_set() { 0.0 } else { 1e-4 * scale };
+        let allowed = if self.info().instruction_set == instruction_set() {
+            0.0
+        } else {
+            1e-4 * scale
+        };
         if worst.is_nan() || worst > allowed {
             return Err(refuse(format!(
                 "its sample gives other outputs than when it was saved (difference {worst:e}, allowed \

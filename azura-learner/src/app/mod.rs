@@ -11,7 +11,7 @@ mod schema;
 
 pub use erased::{AppTraining, DynApp, Predictor, Report};
 pub use registry::Registry;
-pub use schema::{check, schema_of};
+pub use schema::{check, merge, schema_of};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -13,7 +13,10 @@ use crate::train::{Every, Span};
 
 /// The JSON Schema (draft 2020-12) of a type, with docs, ranges and defaults.
 pub fn schema_of<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
+    SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value()
 }
 
 /// Everything in `value` that `schema` does not allow, in the order of `value`.
@@ -29,9 +32,34 @@ pub fn schema_of<T: JsonSchema>() -> Value {
 /// assert_eq!(problems[1].to_string(), "`batch`: must be at least 1, but is 0");
 /// ```
 pub fn check(schema: &Value, value: &Value) -> Vec<Problem> {
-    let mut walk = Walk { root: schema, problems: Vec::new() };
+    let mut walk = Walk {
+        root: schema,
+        problems: Vec::new(),
+    };
     walk.visit(schema, value, "", 0);
     walk.problems
+}
+
+/// `base` with the values of `over` in their places.
+///
+/// Sections (objects with named properties in `schema`) are merged key by key; everything else, such
+/// as a list, a map or a choice between kinds of sections, is replaced as a whole.
+///
+/// ```
+/// use azura_learner::app::{merge, schema_of};
+/// use azura_learner::TrainConfig;
+/// use serde_json::json;
+/// let base = json!({ "lr": 0.1, "schedule": { "kind": "cosine", "warmup": 0.1 } });
+/// let over = json!({ "schedule": { "warmup": 0.2 } });
+/// let merged = merge(&schema_of::<TrainConfig>(), &base, &over);
+/// assert_eq!(merged, json!({ "lr": 0.1, "schedule": { "kind": "cosine", "warmup": 0.2 } }));
+/// ```
+pub fn merge(schema: &Value, base: &Value, over: &Value) -> Value {
+    let walk = Walk {
+        root: schema,
+        problems: Vec::new(),
+    };
+    walk.merge(schema, base, over, 0)
 }
 
 /// Schemas of configurations are shallow; a deeper one refers to itself.
@@ -78,8 +106,32 @@ impl<'a> Walk<'a> {
         self.root.pointer(pointer)
     }
 
+    fn merge(&self, schema: &'a Value, base: &Value, over: &Value, depth: usize) -> Value {
+        let schema = self.target(schema).unwrap_or(schema);
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let (Some(properties), Value::Object(base), Value::Object(over)) = (properties, base, over)
+        else {
+            return over.clone();
+        };
+        let mut merged = base.clone();
+        for (name, value) in over {
+            let value = match (properties.get(name), base.get(name)) {
+                (Some(property), Some(base)) if depth < DEEPEST => {
+                    self.merge(property, base, value, depth + 1)
+                }
+                _ => value.clone(),
+            };
+            merged.insert(name.clone(), value);
+        }
+        Value::Object(merged)
+    }
+
     fn report(&mut self, key: &str, message: String, help: Option<String>) {
-        self.problems.push(Problem { key: key.to_string(), message, help });
+        self.problems.push(Problem {
+            key: key.to_string(),
+            message,
+            help,
+        });
     }
 
     /// True if the value has a type that the schema allows.
@@ -87,7 +139,12 @@ impl<'a> Walk<'a> {
         let names: Vec<&str> = match schema.get("type") {
             None => return true,
             Some(Value::String(name)) => vec![name],
-            Some(names) => names.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+            Some(names) => names
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect(),
         };
         let fits = names.iter().any(|name| match *name {
             "null" => value.is_null(),
@@ -109,7 +166,8 @@ impl<'a> Walk<'a> {
 
     fn allowed(&mut self, schema: &Value, value: &Value, key: &str) {
         let only = schema.get("const").map(std::slice::from_ref);
-        let Some(values) = only.or_else(|| schema.get("enum")?.as_array().map(Vec::as_slice)) else {
+        let Some(values) = only.or_else(|| schema.get("enum")?.as_array().map(Vec::as_slice))
+        else {
             return;
         };
         if !values.contains(value) {
@@ -119,10 +177,16 @@ impl<'a> Walk<'a> {
 
     fn not_among(&mut self, values: &[Value], value: &Value, key: &str) {
         let names: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
-        let near = value.as_str().and_then(|text| nearest(text, names.iter().copied()));
+        let near = value
+            .as_str()
+            .and_then(|text| nearest(text, names.iter().copied()));
         let all: Vec<String> = values.iter().map(Value::to_string).collect();
         let message = format!("must be one of {}, but is {}", all.join(", "), shown(value));
-        self.report(key, message, near.map(|near| format!("did you mean `{near}`?")));
+        self.report(
+            key,
+            message,
+            near.map(|near| format!("did you mean `{near}`?")),
+        );
     }
 
     /// One of several schemas: silent if any allows the value, else the problems of the nearest one.
@@ -130,7 +194,12 @@ impl<'a> Walk<'a> {
         // Documented variants of an enum come as one `const` each: they are one list of words.
         let words: Option<Vec<Value>> = choices
             .iter()
-            .map(|c| c.get("const").cloned().map(|c| vec![c]).or_else(|| c.get("enum")?.as_array().cloned()))
+            .map(|c| {
+                c.get("const")
+                    .cloned()
+                    .map(|c| vec![c])
+                    .or_else(|| c.get("enum")?.as_array().cloned())
+            })
             .collect::<Option<Vec<_>>>()
             .map(|lists| lists.concat());
         if let Some(words) = words {
@@ -141,7 +210,10 @@ impl<'a> Walk<'a> {
         }
         let mut nearest: Option<Vec<Problem>> = None;
         for choice in choices {
-            let mut walk = Walk { root: self.root, problems: Vec::new() };
+            let mut walk = Walk {
+                root: self.root,
+                problems: Vec::new(),
+            };
             walk.visit(choice, value, key, depth);
             if walk.problems.is_empty() {
                 return;
@@ -151,7 +223,10 @@ impl<'a> Walk<'a> {
                 let here = problems.iter().filter(|p| p.key == key).count();
                 (here, problems.len())
             };
-            if nearest.as_ref().is_none_or(|n| rank(&walk.problems) < rank(n)) {
+            if nearest
+                .as_ref()
+                .is_none_or(|n| rank(&walk.problems) < rank(n))
+            {
                 nearest = Some(walk.problems);
             }
         }
@@ -161,24 +236,44 @@ impl<'a> Walk<'a> {
     fn range(&mut self, schema: &Value, value: &Value, key: &str) {
         let Some(x) = value.as_f64() else { return };
         let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
-        let low = bound("minimum").filter(|&low| x < low).map(|l| format!("at least {l}"));
-        let high = bound("maximum").filter(|&high| x > high).map(|h| format!("at most {h}"));
-        let above = bound("exclusiveMinimum").filter(|&low| x <= low).map(|l| format!("above {l}"));
-        let below = bound("exclusiveMaximum").filter(|&high| x >= high).map(|h| format!("below {h}"));
+        let low = bound("minimum")
+            .filter(|&low| x < low)
+            .map(|l| format!("at least {l}"));
+        let high = bound("maximum")
+            .filter(|&high| x > high)
+            .map(|h| format!("at most {h}"));
+        let above = bound("exclusiveMinimum")
+            .filter(|&low| x <= low)
+            .map(|l| format!("above {l}"));
+        let below = bound("exclusiveMaximum")
+            .filter(|&high| x >= high)
+            .map(|h| format!("below {h}"));
         if let Some(rule) = low.or(high).or(above).or(below) {
             self.report(key, format!("must be {rule}, but is {value}"), None);
         }
     }
 
     fn length(&mut self, schema: &Value, length: usize, unit: &str, key: &str) {
-        let names = if unit == "items" { ["minItems", "maxItems"] } else { ["minLength", "maxLength"] };
+        let names = if unit == "items" {
+            ["minItems", "maxItems"]
+        } else {
+            ["minLength", "maxLength"]
+        };
         let [low, high] = names.map(|name| schema.get(name).and_then(Value::as_u64));
         let length = length as u64;
         if let Some(low) = low.filter(|&low| length < low) {
-            self.report(key, format!("must have at least {low} {unit}, but has {length}"), None);
+            self.report(
+                key,
+                format!("must have at least {low} {unit}, but has {length}"),
+                None,
+            );
         }
         if let Some(high) = high.filter(|&high| length > high) {
-            self.report(key, format!("must have at most {high} {unit}, but has {length}"), None);
+            self.report(
+                key,
+                format!("must have at most {high} {unit}, but has {length}"),
+                None,
+            );
         }
     }
 
@@ -197,14 +292,23 @@ impl<'a> Walk<'a> {
     fn array(&mut self, schema: &'a Value, items: &[Value], key: &str, depth: usize) {
         self.length(schema, items.len(), "items", key);
         if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
-            let twice = items.iter().enumerate().find(|(i, item)| items[..*i].contains(item));
+            let twice = items
+                .iter()
+                .enumerate()
+                .find(|(i, item)| items[..*i].contains(item));
             if let Some((_, item)) = twice {
-                self.report(key, format!("must not repeat a value, but has {item} twice"), None);
+                self.report(
+                    key,
+                    format!("must not repeat a value, but has {item} twice"),
+                    None,
+                );
             }
         }
         let first = schema.get("prefixItems").and_then(Value::as_array);
         for (i, item) in items.iter().enumerate() {
-            let each = first.and_then(|first| first.get(i)).or_else(|| schema.get("items"));
+            let each = first
+                .and_then(|first| first.get(i))
+                .or_else(|| schema.get("items"));
             if let Some(each) = each {
                 self.visit(each, item, &format!("{key}[{i}]"), depth + 1);
             }
@@ -230,7 +334,12 @@ impl<'a> Walk<'a> {
                 self.report(&join(name), "unknown key".to_string(), help);
             }
         }
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
+        for name in schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             if let Some(name) = name.as_str().filter(|name| !map.contains_key(*name)) {
                 self.report(&join(name), "is missing".to_string(), None);
             }
@@ -239,12 +348,18 @@ impl<'a> Walk<'a> {
 
     /// The nearest sibling, or the same name elsewhere in the configuration.
     fn near_key(&self, properties: &Map<String, Value>, name: &str, key: &str) -> Option<String> {
-        let prefix = if key.is_empty() { String::new() } else { format!("{key}.") };
+        let prefix = if key.is_empty() {
+            String::new()
+        } else {
+            format!("{key}.")
+        };
         let near = nearest(name, properties.keys().map(String::as_str));
         let near = near.map(|near| format!("{prefix}{near}")).or_else(|| {
             let mut paths = Vec::new();
             self.paths(self.root, "", 0, &mut paths);
-            paths.into_iter().find(|path| path.rsplit('.').next() == Some(name))
+            paths
+                .into_iter()
+                .find(|path| path.rsplit('.').next() == Some(name))
         });
         match near {
             Some(near) => Some(format!("did you mean `{near}`?")),
@@ -261,8 +376,17 @@ impl<'a> Walk<'a> {
             return;
         }
         let schema = self.target(schema).unwrap_or(schema);
-        for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            let path = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+        for (name, property) in schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            let path = if key.is_empty() {
+                name.clone()
+            } else {
+                format!("{key}.{name}")
+            };
             self.paths(property, &path, depth + 1, paths);
             paths.push(path);
         }
@@ -347,12 +471,18 @@ mod tests {
     }
 
     fn problems(value: Value) -> Vec<String> {
-        check(&schema_of::<Config>(), &value).iter().map(ToString::to_string).collect()
+        check(&schema_of::<Config>(), &value)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
     fn defaults_and_partial_documents_pass() {
-        assert_eq!(problems(serde_json::to_value(Config::default()).unwrap()), [""; 0]);
+        assert_eq!(
+            problems(serde_json::to_value(Config::default()).unwrap()),
+            [""; 0]
+        );
         assert_eq!(problems(json!({})), [""; 0]);
         assert_eq!(
             problems(json!({
@@ -369,7 +499,10 @@ mod tests {
             problems(json!({ "train": { "epoch": 5 } })),
             ["`train.epoch`: unknown key; did you mean `train.epochs`?"]
         );
-        assert_eq!(problems(json!({ "epochs": 5 })), ["`epochs`: unknown key; did you mean `train.epochs`?"]);
+        assert_eq!(
+            problems(json!({ "epochs": 5 })),
+            ["`epochs`: unknown key; did you mean `train.epochs`?"]
+        );
         assert_eq!(
             problems(json!({ "zzzz": 5 })),
             ["`zzzz`: unknown key; there are: columns, window, limit, scaling, weights, train"]
@@ -379,17 +512,50 @@ mod tests {
     #[test]
     fn types_ranges_and_words_are_checked_with_their_key() {
         for (value, expected) in [
-            (json!({ "window": 1 }), "`window`: must be at least 2, but is 1"),
-            (json!({ "window": 11 }), "`window`: must be at most 10, but is 11"),
-            (json!({ "window": 2.5 }), "`window`: must be an integer, but is 2.5"),
-            (json!({ "window": "5" }), "`window`: must be an integer, but is \"5\""),
-            (json!({ "window": -1 }), "`window`: must be at least 2, but is -1"),
-            (json!({ "limit": "x" }), "`limit`: must be an integer or absent, but is \"x\""),
-            (json!({ "columns": [] }), "`columns`: must have at least 1 items, but has 0"),
-            (json!({ "columns": [1] }), "`columns[0]`: must be a text, but is 1"),
-            (json!({ "weights": { "a": "b" } }), "`weights.a`: must be a number, but is \"b\""),
-            (json!({ "train": 3 }), "`train`: must be a section with keys of its own, but is 3"),
-            (json!({ "train": { "lr": 0.0 } }), "`train.lr`: must be above 0, but is 0.0"),
+            (
+                json!({ "window": 1 }),
+                "`window`: must be at least 2, but is 1",
+            ),
+            (
+                json!({ "window": 11 }),
+                "`window`: must be at most 10, but is 11",
+            ),
+            (
+                json!({ "window": 2.5 }),
+                "`window`: must be an integer, but is 2.5",
+            ),
+            (
+                json!({ "window": "5" }),
+                "`window`: must be an integer, but is \"5\"",
+            ),
+            (
+                json!({ "window": -1 }),
+                "`window`: must be at least 2, but is -1",
+            ),
+            (
+                json!({ "limit": "x" }),
+                "`limit`: must be an integer or absent, but is \"x\"",
+            ),
+            (
+                json!({ "columns": [] }),
+                "`columns`: must have at least 1 items, but has 0",
+            ),
+            (
+                json!({ "columns": [1] }),
+                "`columns[0]`: must be a text, but is 1",
+            ),
+            (
+                json!({ "weights": { "a": "b" } }),
+                "`weights.a`: must be a number, but is \"b\"",
+            ),
+            (
+                json!({ "train": 3 }),
+                "`train`: must be a section with keys of its own, but is 3",
+            ),
+            (
+                json!({ "train": { "lr": 0.0 } }),
+                "`train.lr`: must be above 0, but is 0.0",
+            ),
             (
                 json!({ "train": { "optimizer": "adamv" } }),
                 "`train.optimizer`: must be one of \"adamw\", \"adam\", \"sgd\", but is \"adamv\"; did you mean \
@@ -399,7 +565,10 @@ mod tests {
                 json!({ "train": { "time_limit": "soon" } }),
                 "`train.time_limit`: expected a length of time such as 90s, 5m or 1h30m, but got `soon`",
             ),
-            (json!({ "train": { "schedule": { "warmup": 1 } } }), "`train.schedule.warmup`: must be below 1, but is 1"),
+            (
+                json!({ "train": { "schedule": { "warmup": 1 } } }),
+                "`train.schedule.warmup`: must be below 1, but is 1",
+            ),
         ] {
             assert_eq!(problems(value), [expected]);
         }
@@ -410,7 +579,28 @@ mod tests {
         let found = problems(json!({ "scaling": { "kind": "range", "low": 0 } }));
         assert_eq!(found, ["`scaling.high`: is missing"]);
         let found = problems(json!({ "scaling": { "kind": "rang" } }));
-        assert!(found[0].starts_with("`scaling.kind`: must be one of"), "{found:?}");
+        assert!(
+            found[0].starts_with("`scaling.kind`: must be one of"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn sections_are_merged_and_everything_else_is_replaced() {
+        let base = json!({
+            "columns": ["a", "b"], "weights": { "a": 1.0 }, "scaling": { "kind": "range", "low": 0, "high": 1 },
+            "train": { "lr": 0.1, "schedule": { "kind": "cosine", "warmup": 0.1 } },
+        });
+        let over = json!({
+            "columns": ["c"], "weights": { "b": 2.0 }, "scaling": { "kind": "none" },
+            "train": { "schedule": { "warmup": 0.2 } }, "new": 1,
+        });
+        let merged = json!({
+            "columns": ["c"], "weights": { "b": 2.0 }, "scaling": { "kind": "none" },
+            "train": { "lr": 0.1, "schedule": { "kind": "cosine", "warmup": 0.2 } }, "new": 1,
+        });
+        assert_eq!(merge(&schema_of::<Config>(), &base, &over), merged);
+        assert_eq!(merge(&schema_of::<Config>(), &base, &json!(3)), json!(3));
     }
 
     #[test]
@@ -422,6 +612,12 @@ mod tests {
         let train = &schema["$defs"]["TrainConfig"]["properties"];
         assert_eq!(train["epochs"]["minimum"], 1);
         assert_eq!(train["epochs"]["default"], 20);
-        assert!(train.as_object().unwrap().values().all(|p| p["description"].is_string()));
+        assert!(
+            train
+                .as_object()
+                .unwrap()
+                .values()
+                .all(|p| p["description"].is_string())
+        );
     }
 }

@@ -91,24 +91,43 @@ impl LstmBuilder {
     /// # Errors
     /// [`Error::Config`] if a size is 0 or the dropout is not in `[0, 1)`.
     pub fn build(self) -> Result<Lstm> {
-        let problem = |key: &str, message: String| Err(Error::Config(vec![Problem::new(key, message)]));
-        for (name, size) in [("input", self.input), ("hidden", self.hidden), ("layers", self.layers)] {
+        let problem =
+            |key: &str, message: String| Err(Error::Config(vec![Problem::new(key, message)]));
+        for (name, size) in [
+            ("input", self.input),
+            ("hidden", self.hidden),
+            ("layers", self.layers),
+        ] {
             if size == 0 {
                 return problem(name, "must be at least 1, but is 0".to_string());
             }
         }
         if !(0.0..1.0).contains(&self.dropout) {
-            return problem("dropout", format!("must be at least 0 and below 1, but is {}", self.dropout));
+            return problem(
+                "dropout",
+                format!("must be at least 0 and below 1, but is {}", self.dropout),
+            );
         }
-        let directions: &[&str] = if self.bidirectional { &["", "_reverse"] } else { &[""] };
+        let directions: &[&str] = if self.bidirectional {
+            &["", "_reverse"]
+        } else {
+            &[""]
+        };
         let gates = 4 * self.hidden;
-        let init = Init::Uniform { bound: 1.0 / (self.hidden as f64).sqrt() };
+        let init = Init::Uniform {
+            bound: 1.0 / (self.hidden as f64).sqrt(),
+        };
         let mut weights = Vec::with_capacity(self.layers * directions.len());
         for layer in 0..self.layers {
-            let input = if layer == 0 { self.input } else { directions.len() * self.hidden };
+            let input = if layer == 0 {
+                self.input
+            } else {
+                directions.len() * self.hidden
+            };
             for suffix in directions {
                 let param = |name: &str, shape: &[usize]| {
-                    self.scope.param(&format!("{name}_l{layer}{suffix}"), shape, init)
+                    self.scope
+                        .param(&format!("{name}_l{layer}{suffix}"), shape, init)
                 };
                 weights.push(Direction {
                     w_ih: param("weight_ih", &[gates, input])?,
@@ -118,8 +137,15 @@ impl LstmBuilder {
                 });
             }
         }
-        let options = LstmOptions { bidirectional: self.bidirectional, dropout: self.dropout };
-        Ok(Lstm { weights, options, hidden: self.hidden })
+        let options = LstmOptions {
+            bidirectional: self.bidirectional,
+            dropout: self.dropout,
+        };
+        Ok(Lstm {
+            weights,
+            options,
+            hidden: self.hidden,
+        })
     }
 }
 

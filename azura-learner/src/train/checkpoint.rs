@@ -140,7 +140,10 @@ impl TrainState {
                 Broken::Foreign => refuse("it was not written by azura".to_string()),
                 Broken::Other(reason) => refuse(reason),
             })?;
-        let best = document["best_values"].as_str().unwrap_or_default().to_string();
+        let best = document["best_values"]
+            .as_str()
+            .unwrap_or_default()
+            .to_string();
         let scalars: Scalars = serde_json::from_value(document["state"].take())
             .map_err(|e| refuse(format!("its state cannot be read: {e}")))?;
         let (mut values, mut optimizer, mut stored) = (Named::new(), Named::new(), Named::new());

@@ -120,7 +120,10 @@ impl TrainConfig {
         if !(0.0..1.0).contains(&self.schedule.warmup) {
             problems.push(Problem::new(
                 "train.schedule.warmup",
-                format!("must be at least 0 and below 1, but is {}", self.schedule.warmup),
+                format!(
+                    "must be at least 0 and below 1, but is {}",
+                    self.schedule.warmup
+                ),
             ));
         }
         if self.nesterov && self.momentum == 0.0 {
@@ -132,8 +135,11 @@ impl TrainConfig {
         let part = self.monitor.split_once('.').map(|(part, _)| part);
         if !matches!(part, Some("val" | "train")) {
             problems.push(
-                Problem::new("train.monitor", format!("`{}` is not a monitored value", self.monitor))
-                    .help("write train.loss, val.loss or a score such as val.mae"),
+                Problem::new(
+                    "train.monitor",
+                    format!("`{}` is not a monitored value", self.monitor),
+                )
+                .help("write train.loss, val.loss or a score such as val.mae"),
             );
         }
         problems
@@ -268,7 +274,12 @@ mod tests {
         let keys: Vec<String> = config.check().into_iter().map(|p| p.key).collect();
         assert_eq!(
             keys,
-            ["train.lr", "train.schedule.warmup", "train.nesterov", "train.monitor"]
+            [
+                "train.lr",
+                "train.schedule.warmup",
+                "train.nesterov",
+                "train.monitor"
+            ]
         );
     }
 

@@ -78,15 +78,24 @@ mod tests {
         for _ in 0..100 {
             stop.record(0.0);
         }
-        assert_eq!((stop.best(), stop.since_best(), stop.exhausted()), (Some(0.2), 101, false));
+        assert_eq!(
+            (stop.best(), stop.since_best(), stop.exhausted()),
+            (Some(0.2), 101, false)
+        );
     }
 
     #[test]
     fn a_better_value_starts_the_count_anew() {
         let mut stop = EarlyStop::new(3, false);
-        for (value, exhausted) in
-            [(5.0, false), (6.0, false), (7.0, false), (4.0, false), (4.0, false), (9.0, false), (4.1, true)]
-        {
+        for (value, exhausted) in [
+            (5.0, false),
+            (6.0, false),
+            (7.0, false),
+            (4.0, false),
+            (4.0, false),
+            (9.0, false),
+            (4.1, true),
+        ] {
             stop.record(value);
             assert_eq!(stop.exhausted(), exhausted, "{value}");
         }

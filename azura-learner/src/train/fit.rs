@@ -47,6 +47,64 @@ fn tensor(found: Option<&Tensor>) -> Result<&Tensor> {
     Ok(found.ok_or_else(|| DataError::new(DataErrorKind::Size, "a batch without tensors"))?)
 }
 
+/// Samples that are in memory: tensors whose first axis counts them.
+///
+/// ```
+/// use azura_core::{DType, Tensor};
+/// use azura_learner::{Dataset, TensorDataset};
+/// let (x, y) = (Tensor::ones([5, 3], DType::F32)?, Tensor::zeros([5, 1], DType::F32)?);
+/// let data = TensorDataset::new([x, y])?;
+/// assert_eq!(data.len(), 5);
+/// assert_eq!(data.batch(&[4, 0])?.tensors[0].shape(), [2, 3]);
+/// # Ok::<(), azura_learner::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TensorDataset {
+    tensors: Vec<Tensor>,
+    len: usize,
+}
+
+impl TensorDataset {
+    /// Samples from tensors, inputs first and the target last.
+    ///
+    /// # Errors
+    /// If there is no tensor, or their first axes differ.
+    pub fn new(tensors: impl Into<Vec<Tensor>>) -> Result<Self> {
+        let tensors = tensors.into();
+        let rows: Vec<Option<usize>> = tensors.iter().map(|t| t.shape().first().copied()).collect();
+        match rows.first() {
+            Some(Some(len)) if rows.iter().all(|n| *n == Some(*len)) => {
+                Ok(TensorDataset { len: *len, tensors })
+            }
+            _ => {
+                let shapes: Vec<_> = tensors.iter().map(|t| t.shape().to_vec()).collect();
+                let what = format!("the tensors must have the same first size, but got {shapes:?}");
+                Err(DataError::new(DataErrorKind::Size, what).into())
+            }
+        }
+    }
+}
+
+impl Dataset for TensorDataset {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn batch(&self, rows: &[usize]) -> Result<Batch> {
+        let ids: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let ids = Tensor::from_vec(ids, [rows.len()])?;
+        let pick = |tensor: &Tensor| tensor.index_select(0, &ids);
+        Ok(Batch {
+            tensors: self
+                .tensors
+                .iter()
+                .map(pick)
+                .collect::<azura_core::Result<_>>()?,
+            rows: rows.to_vec(),
+        })
+    }
+}
+
 /// A model, its parameters and its data: the simplest [`Training`].
 ///
 /// The trainer leaves the best weights in the store, and [`Fit::model`](Training::model) uses them.
@@ -109,7 +167,12 @@ impl Training for Fit {
     }
 
     fn fingerprint(&self) -> String {
-        let shapes: Vec<_> = self.store.params().iter().map(|p| (p.name(), p.shape())).collect();
+        let shapes: Vec<_> = self
+            .store
+            .params()
+            .iter()
+            .map(|p| (p.name(), p.shape()))
+            .collect();
         let rows = (self.train.len(), self.val.as_ref().map(|val| val.len()));
         sha256_hex(format!("{:?} {rows:?} {shapes:?}", self.config.without_budget()).as_bytes())
     }

@@ -20,7 +20,7 @@ pub use checkpoint::recorded_outcome;
 pub use config::{Monitor, OptimizerKind, ScheduleConfig, ScheduleKind, TrainConfig};
 pub use early_stop::EarlyStop;
 pub use evaluate::{Evaluation, evaluate};
-pub use fit::{Fit, Supervised};
+pub use fit::{Fit, Supervised, TensorDataset};
 pub use observer::{Best, CheckpointKind, EpochRow, Event, Observer, On, Outcome, Position, Stop};
 pub use span::{Every, Span};
 pub use trainer::{StopFlag, Trainer};

@@ -46,7 +46,10 @@ pub mod nested {
         deserializer: D,
     ) -> Result<BTreeMap<String, Metrics>, D::Error> {
         let read = BTreeMap::<String, Inner>::deserialize(deserializer)?;
-        Ok(read.into_iter().map(|(name, inner)| (name, inner.0)).collect())
+        Ok(read
+            .into_iter()
+            .map(|(name, inner)| (name, inner.0))
+            .collect())
     }
 }
 
@@ -65,7 +68,10 @@ mod tests {
         let metrics = [("a", 0.1 + 0.2), ("b", f64::NAN), ("c", f64::INFINITY)];
         let metrics = metrics.map(|(k, v)| (k.to_string(), v)).into();
         let json = serde_json::to_string(&Row { metrics }).unwrap();
-        assert_eq!(json, r#"{"metrics":{"a":0.30000000000000004,"b":null,"c":null}}"#);
+        assert_eq!(
+            json,
+            r#"{"metrics":{"a":0.30000000000000004,"b":null,"c":null}}"#
+        );
         let back: Row = serde_json::from_str(&json).unwrap();
         assert_eq!(back.metrics["a"].to_bits(), (0.1f64 + 0.2).to_bits());
         assert!(back.metrics["b"].is_nan() && back.metrics["c"].is_nan());

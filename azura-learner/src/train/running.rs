@@ -44,9 +44,9 @@ impl<'t, 'o> Running<'t, 'o> {
         if !problems.is_empty() {
             return Err(Error::Config(problems));
         }
-        let data = training.data(Part::Train).ok_or_else(|| {
-            DataError::new(DataErrorKind::Size, "there are no training rows")
-        })?;
+        let data = training
+            .data(Part::Train)
+            .ok_or_else(|| DataError::new(DataErrorKind::Size, "there are no training rows"))?;
         let loader = Loader::new(
             data,
             LoaderConfig {
@@ -259,7 +259,9 @@ impl<'t, 'o> Running<'t, 'o> {
             let keys: Vec<&str> = metrics.keys().map(String::as_str).collect();
             let message = format!("there is no value called `{key}`");
             let problem = Problem::new("train.monitor", message);
-            Error::Config(vec![problem.help(format!("there are: {}", keys.join(", ")))])
+            Error::Config(vec![
+                problem.help(format!("there are: {}", keys.join(", "))),
+            ])
         })
     }
 
@@ -338,7 +340,11 @@ impl<'t, 'o> Running<'t, 'o> {
         };
         self.state()?.save(&path)?;
         self.saved_at = Instant::now();
-        let kind = if name == BEST { CheckpointKind::Best } else { CheckpointKind::Last };
+        let kind = if name == BEST {
+            CheckpointKind::Best
+        } else {
+            CheckpointKind::Last
+        };
         let step = self.scalars.position.step;
         self.trainer.tell(&Event::Checkpoint {
             kind,
@@ -402,9 +408,12 @@ impl<'t, 'o> Running<'t, 'o> {
     }
 
     fn diverged(&self, culprit: Culprit, value: f64) -> Error {
+        let at = self.scalars.position;
+        // A loss or a gradient is of the step under way, a value is what the last step left.
+        let under_way = matches!(culprit, Culprit::Loss | Culprit::Gradient(_));
         Error::Diverged {
-            step: self.scalars.position.step + 1,
-            epoch: self.scalars.position.epoch + 1,
+            step: at.step + u64::from(under_way),
+            epoch: at.epoch + 1,
             culprit,
             value: value.to_string(),
         }
@@ -418,8 +427,16 @@ fn number_of(scalar: &Tensor) -> Result<f64> {
 
 fn not_finite(tensor: &Tensor) -> Result<Option<f64>> {
     let bad = match tensor.dtype() {
-        DType::F32 => tensor.to_vec::<f32>()?.into_iter().map(f64::from).find(|x| !x.is_finite()),
-        _ => tensor.cast(DType::F64)?.to_vec::<f64>()?.into_iter().find(|x| !x.is_finite()),
+        DType::F32 => tensor
+            .to_vec::<f32>()?
+            .into_iter()
+            .map(f64::from)
+            .find(|x| !x.is_finite()),
+        _ => tensor
+            .cast(DType::F64)?
+            .to_vec::<f64>()?
+            .into_iter()
+            .find(|x| !x.is_finite()),
     };
     Ok(bad)
 }
@@ -434,5 +451,8 @@ fn bad_gradient(store: &Store, norm: f64) -> Result<(Culprit, f64)> {
         }
     }
     // All are finite and their squares overflow.
-    Ok((Culprit::Gradient("all parameters together".to_string()), norm))
+    Ok((
+        Culprit::Gradient("all parameters together".to_string()),
+        norm,
+    ))
 }

@@ -271,7 +271,9 @@ mod tests {
 
     #[test]
     fn what_is_no_span_is_refused() {
-        for text in ["", "m", "5x", "-5s", "1e9d", "5m 3", "1..5s", "nan", "9999999d"] {
+        for text in [
+            "", "m", "5x", "-5s", "1e9d", "5m 3", "1..5s", "nan", "9999999d",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
         assert!(serde_json::from_str::<Every>("-1").is_err());

@@ -106,7 +106,9 @@ impl<'o> Trainer<'o> {
     /// checkpoint that fits.
     pub fn resume(mut self, training: &mut dyn Training) -> Result<Outcome> {
         let Some(path) = self.last() else {
-            return Err(Error::Usage("a trainer without a checkpoint folder cannot resume".into()));
+            return Err(Error::Usage(
+                "a trainer without a checkpoint folder cannot resume".into(),
+            ));
         };
         if let Some(folder) = &self.folder {
             crate::fs::sweep(folder)?;

@@ -1,0 +1,38 @@
+//! Layers, trainer, checkpoints, model files and apps from the outside.
+
+mod app;
+mod blobs;
+mod checkpoint;
+mod layers;
+mod model_file;
+mod resume;
+mod schedule;
+mod trainer;
+
+use std::path::{Path, PathBuf};
+
+/// A folder of one test's own, removed at its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("azura-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl std::ops::Deref for Folder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

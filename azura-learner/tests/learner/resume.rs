@@ -1,0 +1,336 @@
+//! A run that is stopped or killed anywhere ends as if it had never stopped.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use azura_core::{DType, Rng, Store, Tensor};
+use azura_learner::layers::{Ctx, Dropout, Linear, Lstm, Module};
+use azura_learner::train::{EpochRow, Every, On, ScheduleKind, Span, Stop};
+use azura_learner::{
+    Error, Event, Fit, Outcome, Result, StopFlag, Supervised, TensorDataset, TrainConfig, Trainer,
+    loss,
+};
+
+use crate::Folder;
+
+/// Everything whose state could be lost: recurrent layers, dropout between and after them.
+struct Network {
+    lstm: Lstm,
+    dropout: Dropout,
+    head: Linear,
+}
+
+impl Module for Network {
+    fn forward(&self, x: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
+        let (output, _) = self.lstm.forward(x, None, ctx)?;
+        let last = output.select(1, x.shape()[1] - 1)?;
+        self.head.forward(&self.dropout.forward(&last, ctx)?, ctx)
+    }
+}
+
+fn waves() -> TensorDataset {
+    let (rows, time) = (22, 4);
+    let value = |i: usize| (i as f32 * 0.7).sin();
+    let x: Vec<f32> = (0..rows)
+        .flat_map(|row| (row..row + time).map(value))
+        .collect();
+    let y: Vec<f32> = (0..rows).map(|row| value(row + time)).collect();
+    let x = Tensor::from_vec(x, [rows, time, 1]).unwrap();
+    TensorDataset::new([x, Tensor::from_vec(y, [rows, 1]).unwrap()]).unwrap()
+}
+
+fn config() -> TrainConfig {
+    let mut config = TrainConfig {
+        epochs: 4,
+        batch: 5,
+        lr: 0.03,
+        seed: 11,
+        checkpoint_every: Every::Steps(3),
+        ..TrainConfig::default()
+    };
+    config.schedule.kind = ScheduleKind::Plateau;
+    config.schedule.patience = 0;
+    config.schedule.factor = 0.5;
+    config.schedule.warmup = 0.2;
+    config
+}
+
+fn fit(config: TrainConfig) -> (Store, Fit) {
+    let store = Store::new(DType::F32);
+    let p = store.root(Rng::new(config.seed).fork("init"));
+    let network = Network {
+        lstm: Lstm::new(1, 3, &p.at("lstm"))
+            .layers(2)
+            .dropout(0.2)
+            .build()
+            .unwrap(),
+        dropout: Dropout::new(0.2).unwrap(),
+        head: Linear::new(3, 1, &p.at("head")).unwrap(),
+    };
+    let model = Supervised::new(network, loss::mse);
+    (
+        store.clone(),
+        Fit::new(store, model, waves(), config).validate(waves()),
+    )
+}
+
+/// All that must be the same, to the bit.
+#[derive(Debug, PartialEq)]
+struct Ending {
+    stop: Stop,
+    steps: u64,
+    weights: Vec<(String, Vec<u32>)>,
+    history: Vec<EpochRow>,
+}
+
+fn ending(store: &Store, outcome: Outcome) -> Ending {
+    let bits = |t: &Tensor| {
+        t.to_vec::<f32>()
+            .unwrap()
+            .into_iter()
+            .map(f32::to_bits)
+            .collect()
+    };
+    let without_time = |row: &EpochRow| EpochRow {
+        seconds: 0.0,
+        ..row.clone()
+    };
+    Ending {
+        stop: outcome.stop,
+        steps: outcome.steps,
+        weights: store
+            .state()
+            .unwrap()
+            .iter()
+            .map(|(n, t)| (n.clone(), bits(t)))
+            .collect(),
+        history: outcome.history.iter().map(without_time).collect(),
+    }
+}
+
+fn uninterrupted(config: TrainConfig) -> Ending {
+    let (store, mut fit) = fit(config);
+    let outcome = Trainer::new().run(&mut fit).unwrap();
+    ending(&store, outcome)
+}
+
+fn resumed(folder: &Path, config: TrainConfig) -> Ending {
+    let (store, mut fit) = fit(config);
+    let outcome = Trainer::new().checkpoints(folder).resume(&mut fit).unwrap();
+    ending(&store, outcome)
+}
+
+#[test]
+fn stopping_at_any_step_changes_no_bit() {
+    let expected = uninterrupted(config());
+    assert_eq!(expected.steps, 20);
+    for at in 1..=20 {
+        let folder = Folder::new("stop");
+        let stop = StopFlag::new();
+        let raise = stop.clone();
+        let observer = On(move |event: &Event<'_>| {
+            if matches!(event, Event::Step { step, .. } if *step == at) {
+                raise.raise();
+            }
+        });
+        let (_, mut first) = fit(config());
+        let trainer = Trainer::new()
+            .checkpoints(&*folder)
+            .observer(observer)
+            .stop(stop);
+        let outcome = trainer.run(&mut first).unwrap();
+        assert_eq!(outcome.finished(), at == 20, "{at}");
+        assert_eq!(
+            resumed(&folder, config()),
+            expected,
+            "stopped after step {at}"
+        );
+    }
+}
+
+#[test]
+fn dying_at_any_event_changes_no_bit() {
+    let expected = uninterrupted(config());
+    // 20 steps, 4 epochs, checkpoints of both kinds: more events than that do not come.
+    let mut died = 0;
+    for at in 1..=45 {
+        let folder = Folder::new("die");
+        let mut count = 0;
+        let observer = On(move |_: &Event<'_>| {
+            count += 1;
+            if count == at {
+                std::panic::panic_any("the power went out");
+            }
+        });
+        let (_, mut first) = fit(config());
+        let trainer = Trainer::new().checkpoints(&*folder).observer(observer);
+        if catch_unwind(AssertUnwindSafe(|| trainer.run(&mut first))).is_err() {
+            died += 1;
+        }
+        if at == 1 {
+            // `Started` is told before the first checkpoint: there is nothing yet to go on from.
+            assert!(!folder.join("last.safetensors").exists());
+            continue;
+        }
+        assert_eq!(resumed(&folder, config()), expected, "died at event {at}");
+    }
+    assert!(died > 30, "{died}");
+}
+
+#[test]
+fn a_chain_of_deaths_gets_there() {
+    let expected = uninterrupted(config());
+    let folder = Folder::new("chain");
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        assert!(tries < 30);
+        let mut steps = 0;
+        let observer = On(move |event: &Event<'_>| {
+            steps += u32::from(matches!(event, Event::Step { .. }));
+            if steps == 4 {
+                std::panic::panic_any("again");
+            }
+        });
+        let (store, mut fit) = fit(config());
+        let trainer = Trainer::new().checkpoints(&*folder).observer(observer);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            if tries == 1 {
+                trainer.run(&mut fit)
+            } else {
+                trainer.resume(&mut fit)
+            }
+        }));
+        if let Ok(outcome) = result {
+            assert_eq!(ending(&store, outcome.unwrap()), expected);
+            break;
+        }
+    }
+    assert!(tries > 3);
+}
+
+#[test]
+fn a_finished_training_returns_its_record() {
+    let folder = Folder::new("finished");
+    let (_, mut first) = fit(config());
+    let outcome = Trainer::new()
+        .checkpoints(&*folder)
+        .run(&mut first)
+        .unwrap();
+    let (store, mut again) = fit(config());
+    let steps = On(|event: &Event<'_>| assert!(!matches!(event, Event::Step { .. })));
+    let trainer = Trainer::new().checkpoints(&*folder).observer(steps);
+    let recorded = trainer.resume(&mut again).unwrap();
+    assert_eq!(recorded.history, outcome.history);
+    assert_eq!(ending(&store, recorded), uninterrupted(config()));
+    // It is not begun anew by mistake.
+    let error = Trainer::new()
+        .checkpoints(&*folder)
+        .run(&mut again)
+        .unwrap_err();
+    assert_eq!(error.class().exit_code(), 9);
+}
+
+#[test]
+fn a_larger_budget_goes_on_to_the_result_of_that_budget() {
+    let longer = TrainConfig {
+        epochs: 7,
+        ..config()
+    };
+    for first in [
+        config(),
+        TrainConfig {
+            max_steps: 7,
+            ..longer.clone()
+        },
+        TrainConfig {
+            max_steps: 10,
+            ..longer.clone()
+        },
+    ] {
+        // A warm-up that is a part of all steps would differ between budgets.
+        let still = |mut config: TrainConfig| {
+            config.schedule.warmup = 0.0;
+            config.patience = 0;
+            config
+        };
+        let folder = Folder::new("extend");
+        let (_, mut fit) = fit(still(first));
+        Trainer::new().checkpoints(&*folder).run(&mut fit).unwrap();
+        let longer = still(longer.clone());
+        let got = resumed(&folder, longer.clone());
+        let expected = uninterrupted(longer);
+        assert_eq!((got.steps, got.stop), (expected.steps, expected.stop));
+        let rows = |e: &Ending| {
+            e.history
+                .iter()
+                .map(|r| (r.epoch, r.metrics.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rows(&got), rows(&expected));
+    }
+}
+
+#[test]
+fn time_spent_is_carried_over() {
+    let folder = Folder::new("time");
+    let long = TrainConfig {
+        epochs: 1_000_000,
+        patience: 0,
+        ..config()
+    };
+    let limit = TrainConfig {
+        time_limit: Span::from_millis(60),
+        ..long
+    };
+    let stop = StopFlag::new();
+    let raise = stop.clone();
+    let observer = On(move |event: &Event<'_>| {
+        if matches!(event, Event::Step { .. }) {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            raise.raise();
+        }
+    });
+    let (_, mut first) = fit(limit.clone());
+    let trainer = Trainer::new()
+        .checkpoints(&*folder)
+        .observer(observer)
+        .stop(stop);
+    assert!(trainer.run(&mut first).unwrap().seconds >= 0.02);
+    let (_, mut second) = fit(limit);
+    let outcome = Trainer::new()
+        .checkpoints(&*folder)
+        .resume(&mut second)
+        .unwrap();
+    assert_eq!(outcome.stop, Stop::TimeLimit);
+    assert!(outcome.seconds >= 0.06);
+}
+
+#[test]
+fn another_configuration_is_refused() {
+    let folder = Folder::new("other");
+    let (_, mut first) = fit(config());
+    Trainer::new()
+        .checkpoints(&*folder)
+        .run(&mut first)
+        .unwrap();
+    let (_, mut other) = fit(TrainConfig {
+        lr: 0.04,
+        ..config()
+    });
+    let error = Trainer::new()
+        .checkpoints(&*folder)
+        .resume(&mut other)
+        .unwrap_err();
+    assert!(matches!(error, Error::Checkpoint { .. }), "{error}");
+    assert!(
+        error.to_string().contains("another configuration"),
+        "{error}"
+    );
+    let (_, mut absent) = fit(config());
+    let error = Trainer::new()
+        .checkpoints(folder.join("no"))
+        .resume(&mut absent)
+        .unwrap_err();
+    assert_eq!(error.class().exit_code(), 10);
+}

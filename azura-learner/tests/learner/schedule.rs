@@ -1,0 +1,93 @@
+//! Learning rates against PyTorch's and against their formulas.
+
+use azura_learner::TrainConfig;
+use azura_learner::schedule::{Plateau, Schedule, cosine};
+use azura_learner::train::ScheduleKind;
+use serde_json::Value;
+
+fn recorded(pointer: &str) -> Vec<f64> {
+    let json: Value =
+        serde_json::from_str(include_str!("../fixtures/schedules_torch.json")).unwrap();
+    serde_json::from_value(json.pointer(pointer).unwrap().clone()).unwrap()
+}
+
+#[test]
+fn cosine_is_pytorchs() {
+    let expected = recorded("/cosine");
+    assert_eq!(expected.len(), 61);
+    for (t, expected) in expected.iter().enumerate() {
+        let got = cosine(0.4, 0.001, t as f64, 25.0);
+        // PyTorch multiplies its way from step to step; this is the closed form.
+        assert!((got - expected).abs() < 1e-14, "{t}: {got} {expected}");
+    }
+}
+
+#[test]
+fn plateau_is_pytorchs() {
+    let mut plateau = Plateau::new(0.4, 0.5, 3, 0.0, false).cooldown(2);
+    let got: Vec<f64> = recorded("/plateau/values")
+        .iter()
+        .map(|&v| plateau.record(v))
+        .collect();
+    assert_eq!(got, recorded("/plateau/rates"));
+}
+
+#[test]
+fn plateau_counts_thresholds_bounds_and_directions() {
+    // Better by less than one part in ten thousand is not better.
+    let mut plateau = Plateau::new(1.0, 0.1, 1, 0.05, false);
+    let values = [1.0, 0.99995, 0.99991, 0.5, 0.6, 0.6, 0.6, 0.6];
+    let got: Vec<f64> = values.iter().map(|&v| plateau.record(v)).collect();
+    assert_eq!(got, [1.0, 1.0, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05]);
+    let mut higher = Plateau::new(1.0, 0.5, 0, 0.0, true);
+    assert_eq!(
+        [0.1, 0.2, 0.2, f64::NAN].map(|v| higher.record(v)),
+        [1.0, 1.0, 0.5, 0.25]
+    );
+    // A change below 1e-8 is not made.
+    let mut tiny = Plateau::new(1e-8, 0.5, 0, 0.0, false);
+    assert_eq!([1.0, 1.0].map(|v| tiny.record(v)), [1e-8, 1e-8]);
+}
+
+fn schedule(kind: ScheduleKind, warmup: f64) -> Schedule {
+    let mut config = TrainConfig {
+        lr: 0.4,
+        ..TrainConfig::default()
+    };
+    config.schedule.kind = kind;
+    config.schedule.warmup = warmup;
+    config.schedule.min_lr = 0.001;
+    config.schedule.patience = 0;
+    Schedule::new(&config, 100)
+}
+
+#[test]
+fn warm_up_rises_linearly_and_meets_the_curve() {
+    let s = schedule(ScheduleKind::Cosine, 0.2);
+    for step in 0..20 {
+        assert_eq!(s.lr(step), 0.4 * (step + 1) as f64 / 20.0);
+    }
+    assert_eq!(s.lr(20), 0.4);
+    for step in 20..=100 {
+        assert_eq!(s.lr(step), cosine(0.4, 0.001, (step - 20) as f64, 80.0));
+    }
+    assert!((s.lr(100) - 0.001).abs() < 1e-17 && s.lr(1000) == s.lr(100));
+    let s = schedule(ScheduleKind::Constant, 0.0);
+    assert!((0..100).all(|step| s.lr(step) == 0.4));
+}
+
+#[test]
+fn only_plateau_listens_to_the_monitored_value() {
+    for (kind, expected) in [
+        (ScheduleKind::Constant, 0.4),
+        (ScheduleKind::Plateau, 0.4 * 0.1),
+    ] {
+        let mut s = schedule(kind, 0.0);
+        s.record(1.0);
+        s.record(1.0);
+        assert_eq!(s.lr(50), expected);
+        let mut other = schedule(kind, 0.0);
+        other.restore(s.state());
+        assert_eq!(other, s);
+    }
+}

@@ -1,0 +1,360 @@
+//! The loop: it learns, stops, tells and refuses.
+
+use std::sync::{Arc, Mutex};
+
+use azura_core::{DType, Init, Param, Rng, Store, Tensor};
+use azura_learner::layers::Linear;
+use azura_learner::train::{Every, On, ScheduleKind, Span, Stop};
+use azura_learner::{
+    Batch, Ctx, Error, Event, Fit, Loss, Model, Result, StopFlag, Supervised, TensorDataset,
+    TrainConfig, Trainer, loss,
+};
+
+use crate::Folder;
+
+/// `y = 2a - 3b + 0.5` with 64 points.
+pub fn plane() -> TensorDataset {
+    let mut rng = Rng::new(5);
+    let x: Vec<f32> = (0..128).map(|_| rng.uniform() as f32).collect();
+    let y: Vec<f32> = x.chunks(2).map(|p| 2.0 * p[0] - 3.0 * p[1] + 0.5).collect();
+    let tensors = [
+        Tensor::from_vec(x, [64, 2]).unwrap(),
+        Tensor::from_vec(y, [64, 1]).unwrap(),
+    ];
+    TensorDataset::new(tensors).unwrap()
+}
+
+fn config(epochs: u64) -> TrainConfig {
+    TrainConfig {
+        epochs,
+        batch: 16,
+        lr: 0.05,
+        weight_decay: 0.0,
+        ..TrainConfig::default()
+    }
+}
+
+fn fit(config: TrainConfig) -> (Store, Fit) {
+    let store = Store::new(DType::F32);
+    let layer = Linear::new(2, 1, &store.root(Rng::new(1))).unwrap();
+    let model = Supervised::new(layer, loss::mse);
+    (
+        store.clone(),
+        Fit::new(store, model, plane(), config).validate(plane()),
+    )
+}
+
+#[test]
+fn it_learns_a_linear_map() {
+    let (store, mut fit) = fit(TrainConfig {
+        patience: 0,
+        ..config(150)
+    });
+    let outcome = Trainer::new().run(&mut fit).unwrap();
+    assert_eq!(
+        (outcome.stop, outcome.epochs, outcome.steps),
+        (Stop::Epochs, 150, 600)
+    );
+    let state = store.state().unwrap();
+    let weight = state[0].1.to_vec::<f32>().unwrap();
+    let bias = state[1].1.to_vec::<f32>().unwrap();
+    for (got, expected) in [(weight[0], 2.0), (weight[1], -3.0), (bias[0], 0.5)] {
+        assert!((got - expected).abs() < 0.01, "{weight:?} {bias:?}");
+    }
+    // The store holds the best epoch, whose value is what it says.
+    let best = outcome.best.unwrap();
+    assert_eq!(best.key, "val.loss");
+    let row = &outcome.history[best.epoch as usize - 1];
+    assert!(row.best && row.metrics["val.loss"] == best.value);
+    assert!(
+        outcome
+            .history
+            .iter()
+            .all(|row| row.metrics["val.loss"] >= best.value)
+    );
+}
+
+#[test]
+fn every_optimiser_and_schedule_learns() {
+    use azura_learner::train::OptimizerKind::{Adam, Adamw, Sgd};
+    for (optimizer, lr) in [(Adam, 0.05), (Adamw, 0.05), (Sgd, 0.05)] {
+        for kind in [
+            ScheduleKind::Constant,
+            ScheduleKind::Cosine,
+            ScheduleKind::Plateau,
+        ] {
+            let mut config = TrainConfig {
+                optimizer,
+                lr,
+                nesterov: optimizer == Sgd,
+                ..config(60)
+            };
+            config.schedule.kind = kind;
+            config.schedule.warmup = 0.1;
+            let (_, mut fit) = fit(config);
+            let outcome = Trainer::new().run(&mut fit).unwrap();
+            let value = outcome.best.unwrap().value;
+            assert!(value < 0.05, "{optimizer:?} {kind:?}: {value}");
+        }
+    }
+}
+
+#[test]
+fn events_come_in_order_and_count_right() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&told);
+    let observer = On(move |event: &Event<'_>| {
+        let text = match event {
+            Event::Started {
+                total_steps,
+                steps_per_epoch,
+                ..
+            } => {
+                format!("started {steps_per_epoch} {total_steps}")
+            }
+            Event::Step {
+                epoch,
+                batch,
+                step,
+                rows,
+                ..
+            } => format!("step {epoch} {batch} {step} {rows}"),
+            Event::Epoch(row) => format!("epoch {}", row.epoch),
+            Event::Finished(outcome) => format!("finished {}", outcome.stop.name()),
+            other => format!("{other:?}"),
+        };
+        sink.lock().unwrap().push(text);
+    });
+    let (_, mut fit) = fit(TrainConfig {
+        batch: 40,
+        ..config(2)
+    });
+    Trainer::new().observer(observer).run(&mut fit).unwrap();
+    assert_eq!(
+        *told.lock().unwrap(),
+        [
+            "started 2 4",
+            "step 1 1 1 40",
+            "step 1 2 2 24",
+            "epoch 1",
+            "step 2 1 3 40",
+            "step 2 2 4 24",
+            "epoch 2",
+            "finished epochs"
+        ]
+    );
+}
+
+#[test]
+fn budgets_end_training_and_score_where_they_end() {
+    let (_, mut fit_steps) = fit(TrainConfig {
+        max_steps: 6,
+        ..config(50)
+    });
+    let outcome = Trainer::new().run(&mut fit_steps).unwrap();
+    assert_eq!(
+        (outcome.stop, outcome.epochs, outcome.steps),
+        (Stop::MaxSteps, 1, 6)
+    );
+    assert_eq!(
+        outcome
+            .history
+            .iter()
+            .map(|r| (r.epoch, r.step))
+            .collect::<Vec<_>>(),
+        [(1, 4), (2, 6)]
+    );
+
+    let (_, mut fit_time) = fit(TrainConfig {
+        time_limit: Span::from_millis(1),
+        ..config(1_000_000)
+    });
+    let outcome = Trainer::new().run(&mut fit_time).unwrap();
+    assert_eq!(outcome.stop, Stop::TimeLimit);
+}
+
+#[test]
+fn a_stop_flag_interrupts() {
+    let stop = StopFlag::new();
+    let raise = stop.clone();
+    let observer = On(move |event: &Event<'_>| {
+        if matches!(event, Event::Step { step: 3, .. }) {
+            raise.raise();
+        }
+    });
+    let (_, mut fit) = fit(config(50));
+    let outcome = Trainer::new()
+        .observer(observer)
+        .stop(stop)
+        .run(&mut fit)
+        .unwrap();
+    assert_eq!(
+        (outcome.stop, outcome.steps, outcome.finished()),
+        (Stop::Interrupted, 3, false)
+    );
+}
+
+#[test]
+fn early_stopping_keeps_the_best_epoch() {
+    // The rate is so high that the loss soon gets worse.
+    let (store, mut fit) = fit(TrainConfig {
+        patience: 4,
+        lr: 0.7,
+        clip: 0.0,
+        ..config(500)
+    });
+    let outcome = Trainer::new().run(&mut fit).unwrap();
+    assert_eq!(outcome.stop, Stop::EarlyStop);
+    let best = outcome.best.unwrap();
+    assert_eq!(outcome.epochs, best.epoch + 4);
+    let x = azura_learner::Dataset::batch(&plane(), &(0..64).collect::<Vec<_>>()).unwrap();
+    let model = azura_learner::Training::model(&fit);
+    let output = model.forward(&x, &mut Ctx::eval()).unwrap();
+    let now = model
+        .loss(&output, &x)
+        .unwrap()
+        .mean()
+        .unwrap()
+        .item::<f32>()
+        .unwrap();
+    assert!((f64::from(now) - best.value).abs() < 1e-5 * best.value.abs() + 1e-7);
+    assert_eq!(store.params().len(), 2);
+}
+
+/// A model whose second parameter is in the store but not in the loss.
+struct Forgetful(Param, #[allow(dead_code)] Param);
+
+impl Model for Forgetful {
+    fn forward(&self, batch: &Batch, _: &mut Ctx) -> Result<Tensor> {
+        Ok(batch.tensors[0].linear(&self.0.value(), None)?)
+    }
+
+    fn loss(&self, output: &Tensor, batch: &Batch) -> Result<Loss> {
+        loss::mse(output, &batch.tensors[1])
+    }
+}
+
+#[test]
+fn a_parameter_that_the_loss_does_not_reach_is_named() {
+    let store = Store::new(DType::F32);
+    let p = store.root(Rng::new(1));
+    let used = p.param("used", &[1, 2], Init::Zeros).unwrap();
+    let forgotten = p.at("head").param("weight", &[3], Init::Zeros).unwrap();
+    let model = Forgetful(used, forgotten.clone());
+    let mut fit = Fit::new(store, model, plane(), config(1));
+    match Trainer::new().run(&mut fit) {
+        Err(Error::NoGradient(names)) => assert_eq!(names, ["head.weight"]),
+        other => panic!("{other:?}"),
+    }
+    // Frozen on purpose it is no mistake.
+    forgotten.set_frozen(true);
+    Trainer::new().run(&mut fit).unwrap();
+}
+
+/// Multiplies the loss of one row with a number that is not finite.
+struct Poisoned {
+    weight: Param,
+    bias: Param,
+    factor: f64,
+}
+
+impl Model for Poisoned {
+    fn forward(&self, batch: &Batch, _: &mut Ctx) -> Result<Tensor> {
+        Ok(batch.tensors[0].linear(&self.weight.value(), Some(&self.bias.value()))?)
+    }
+
+    fn loss(&self, output: &Tensor, batch: &Batch) -> Result<Loss> {
+        let mut loss = loss::mse(output, &batch.tensors[1])?;
+        if batch.rows.contains(&63) {
+            if self.factor.is_nan() {
+                loss.sum = loss.sum.mul(f64::NAN)?;
+            } else {
+                // The value is finite and its square root has an infinite slope at 0.
+                let zero = self
+                    .bias
+                    .value()
+                    .clone()
+                    .mul(0.0)?
+                    .abs()?
+                    .sqrt()?
+                    .sum_all()?;
+                loss.sum = loss.sum.add(&zero)?;
+            }
+        }
+        Ok(loss)
+    }
+}
+
+#[test]
+fn what_is_not_finite_stops_training_and_is_never_saved() {
+    for (factor, expected) in [
+        (f64::NAN, "the loss is NaN"),
+        (0.0, "the gradient of `bias` is"),
+    ] {
+        let folder = Folder::new("poison");
+        let store = Store::new(DType::F32);
+        let p = store.root(Rng::new(1));
+        let weight = p.param("weight", &[1, 2], Init::Zeros).unwrap();
+        let bias = p.param("bias", &[1], Init::Zeros).unwrap();
+        let model = Poisoned {
+            weight,
+            bias,
+            factor,
+        };
+        let every = TrainConfig {
+            checkpoint_every: Every::Steps(1),
+            shuffle: false,
+            ..config(3)
+        };
+        let mut fit = Fit::new(store, model, plane(), every);
+        let error = Trainer::new()
+            .checkpoints(&*folder)
+            .run(&mut fit)
+            .unwrap_err();
+        assert_eq!(error.class().exit_code(), 4);
+        let text = error.to_string();
+        // Row 63 is in the fourth batch.
+        assert!(
+            text.contains("at step 4 (epoch 1)") && text.contains(expected),
+            "{text}"
+        );
+        let bytes = std::fs::read(folder.join("last.safetensors")).unwrap();
+        let file = azura_core::serial::read(&bytes, "last").unwrap();
+        for (name, tensor) in file.tensors.iter().filter(|(_, t)| t.dtype() == DType::F32) {
+            assert!(
+                tensor
+                    .to_vec::<f32>()
+                    .unwrap()
+                    .iter()
+                    .all(|x| x.is_finite()),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wrong_monitor_lists_what_there_is() {
+    let (_, mut fit) = fit(TrainConfig {
+        monitor: "val.mea".to_string(),
+        ..config(1)
+    });
+    let error = Trainer::new().run(&mut fit).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`train.monitor`: there is no value called `val.mea`; there are: train.loss, val.loss"
+    );
+    assert_eq!(error.class().exit_code(), 2);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_another_does_not() {
+    let bits = |seed: u64| -> Vec<u32> {
+        let (store, mut fit) = fit(TrainConfig { seed, ..config(3) });
+        Trainer::new().run(&mut fit).unwrap();
+        let weight = store.state().unwrap()[0].1.to_vec::<f32>().unwrap();
+        weight.into_iter().map(f32::to_bits).collect()
+    };
+    assert_eq!(bits(3), bits(3));
+    assert_ne!(bits(3), bits(4));
+}
