@@ -1,0 +1,15 @@
+//! An app of another kind, written outside of AzuraForge: handwritten digits with labels.
+//!
+//! Nothing in the engine, the learner or the command line knows of it, and yet
+//! `cargo run --release -p azura-examples --example digits_app -- train digits` trains it, with a
+//! configuration, checkpoints, resume, a report and a model file that `predict` and `serve` take.
+
+#![forbid(unsafe_code)]
+
+mod app;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    azura_cli::run(azura_apps::builtin().with(&app::Digits))
+}
