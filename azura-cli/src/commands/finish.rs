@@ -1,0 +1,348 @@
+//! What comes after training: scores, plots, `run.json`, and the result on the screen.
+
+use std::path::Path;
+
+use azura_learner::app::{DataSummary, Metrics, Part, Scores};
+use azura_learner::data::read_csv_all;
+use azura_learner::run::Trained;
+use azura_learner::{ModelInfo, Outcome};
+use serde_json::{Value, json};
+
+use super::train::{Session, save, save_json};
+use super::{Context, Ended};
+use crate::failure::{Code, Failure, Stop};
+use crate::output::{self, say};
+use crate::plot;
+use crate::progress::text;
+use crate::run_dir::{self, Journal, RunDir, Status};
+use crate::style::Paint;
+
+/// A run with a model: writes what belongs to it and prints the result.
+pub fn finished(session: Session<'_>, trained: Trained) -> Ended {
+    let Session {
+        context,
+        run,
+        mut record,
+        plan,
+        ..
+    } = session;
+    let result = document(run, &trained, plan.app.name());
+    save_json(run, "eval/summary.json", &summary(&trained.info))?;
+    save_json(run, "data.lock", &data_lock(&trained.info.data))?;
+    let plots = plots(run, &trained);
+    record.status = Status::Finished;
+    record.ended = Some(run_dir::now());
+    record.result = Some(result.clone());
+    record.write(run)?;
+    if let Ok(mut journal) = Journal::open(run) {
+        journal.event(&run_dir::life(
+            "finished",
+            json!({"model": "model.safetensors", "sha256": trained.sha256}),
+        ));
+        for why in &plots {
+            journal.log(&format!("warning: {why}"));
+        }
+    }
+    for why in plots {
+        say!("{} {why}", Paint::Yellow.err("warning:"));
+    }
+    show(context, run, &result)?;
+    Ok(0)
+}
+
+/// A run that a signal stopped: says how to go on.
+pub fn interrupted(session: Session<'_>, outcome: &Outcome) -> Ended {
+    let Session {
+        context,
+        run,
+        mut record,
+        plan,
+        signals,
+        ..
+    } = session;
+    record.status = Status::Interrupted;
+    record.ended = Some(run_dir::now());
+    record.write(run)?;
+    if context.globals.json {
+        output::json(&json!({
+            "schema": "azura.train/1",
+            "ok": false,
+            "app": plan.app.name(),
+            "run": run.path(),
+            "epochs": outcome.epochs,
+            "steps": outcome.steps,
+            "seconds": outcome.seconds,
+            "stop": outcome.stop.name(),
+        }))?;
+    }
+    say!(
+        "interrupted after step {}, saved. Continue with:  azura resume {}",
+        text::thousands(outcome.steps as usize),
+        run.full_id()
+    );
+    Err(Stop::quietly(signals.exit().unwrap_or(130)))
+}
+
+/// The document of `train --json`.
+fn document(run: &RunDir, trained: &Trained, app: &str) -> Value {
+    let info = &trained.info;
+    let metrics: serde_json::Map<String, Value> = info
+        .scores
+        .iter()
+        .map(|(part, scores)| (part.name().to_string(), metrics(&scores.metrics)))
+        .collect();
+    json!({
+        "schema": "azura.train/1",
+        "ok": true,
+        "app": app,
+        "run": run.path(),
+        "model": trained.model,
+        "device": "cpu",
+        "parameters": info.parameters,
+        "epochs": trained.outcome.epochs,
+        "steps": trained.outcome.steps,
+        "seconds": trained.outcome.seconds,
+        "stop": trained.outcome.stop.name(),
+        "seed": info.seed,
+        "best": trained.outcome.best,
+        "sha256": trained.sha256,
+        "metrics": metrics,
+        "baselines": baselines(info.scores.get(&Part::Test)),
+    })
+}
+
+fn metrics(metrics: &Metrics) -> Value {
+    // JSON has no NaN: a metric that does not exist (R² of a constant) is null.
+    let entries = metrics
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value)));
+    Value::Object(entries.collect())
+}
+
+fn baselines(scores: Option<&Scores>) -> Value {
+    let entries = scores.into_iter().flat_map(|scores| &scores.baselines);
+    Value::Object(
+        entries
+            .map(|(name, m)| (name.clone(), metrics(m)))
+            .collect(),
+    )
+}
+
+/// `eval/summary.json`: every part's scores and baselines.
+fn summary(info: &ModelInfo) -> Value {
+    let parts: serde_json::Map<String, Value> = info
+        .scores
+        .iter()
+        .map(|(part, scores)| {
+            let value =
+                json!({"metrics": metrics(&scores.metrics), "baselines": baselines(Some(scores))});
+            (part.name().to_string(), value)
+        })
+        .collect();
+    json!({"schema": "azura.eval/1", "app": info.app, "parts": parts})
+}
+
+fn data_lock(data: &DataSummary) -> Value {
+    let mut value = serde_json::to_value(data).unwrap_or_default();
+    value["schema"] = "azura.data/1".into();
+    value
+}
+
+/// Draws what the run can show. A plot that cannot be drawn is a sentence, not a failure.
+fn plots(run: &RunDir, trained: &Trained) -> Vec<String> {
+    let mut why = Vec::new();
+    let mut draw = |name: &str, svg: Result<Option<String>, String>| {
+        let written = match svg {
+            Ok(Some(svg)) => save(run, name, svg.as_bytes()).map_err(|f| f.message().to_string()),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        why.extend(
+            written
+                .err()
+                .map(|error| format!("{name} was not drawn: {error}")),
+        );
+    };
+    let title = format!("{} · {}", trained.info.app, run.id());
+    draw(
+        "plots/curves.svg",
+        Ok(plot::curves(&title, &trained.outcome)),
+    );
+    if let Some(path) = &trained.predictions {
+        let rows = read_csv_all(path).map_err(|error| error.to_string());
+        let unit = trained
+            .info
+            .signature
+            .outputs
+            .iter()
+            .find_map(|field| field.unit.clone());
+        let name = trained
+            .info
+            .signature
+            .outputs
+            .iter()
+            .find(|f| f.kind == azura_learner::data::Kind::Number)
+            .map(|f| f.name.clone());
+        draw(
+            "plots/forecast.svg",
+            rows.map(|rows| plot::forecast(&title, &rows, name.as_deref(), unit.as_deref())),
+        );
+    }
+    why
+}
+
+/// Prints the result: the document with `--json`, else a table on stdout.
+///
+/// # Errors
+/// As [`output::result`].
+pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop> {
+    if context.globals.json {
+        return output::json(result);
+    }
+    let number = |key: &str| result.get(key).and_then(Value::as_f64).unwrap_or(0.0);
+    let stop = match result.get("stop").and_then(Value::as_str) {
+        Some("early_stop") => "stopped early",
+        Some("time_limit") => "time limit reached",
+        Some("max_steps") => "step limit reached",
+        _ => "trained",
+    };
+    let best = result
+        .pointer("/best/epoch")
+        .map_or(String::new(), |epoch| format!(", best at {epoch}"));
+    let head = format!(
+        "{stop} after {} epochs{best}   {}",
+        number("epochs"),
+        text::duration(number("seconds"))
+    );
+    let table = table(
+        result.pointer("/metrics/test").unwrap_or(&Value::Null),
+        result.get("baselines").unwrap_or(&Value::Null),
+    );
+    output::result(format_args!(
+        "{} {head}\n{table}\n  {}\n",
+        Paint::Green.out("✔"),
+        run.path().display()
+    ))?;
+    if !context.globals.quiet {
+        say!("  model.safetensors · eval/predictions.csv · plots/");
+        let group = run.full_id();
+        let group = group.split('/').next().unwrap_or_default();
+        say!(
+            "next   azura predict {group} IN.csv │ azura forecast {group} --steps 24 │ azura serve {group}"
+        );
+    }
+    Ok(())
+}
+
+/// Metrics in rows; the model and each baseline in columns.
+pub fn table(model: &Value, baselines: &Value) -> String {
+    let mut columns: Vec<(&str, &Value)> = vec![("model", model)];
+    let others = baselines.as_object();
+    columns.extend(
+        others
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.as_str(), value)),
+    );
+    let names = model.as_object().into_iter().flat_map(|m| m.keys());
+    let mut text = format!("  {:<10}", "test");
+    for (name, _) in &columns {
+        text += &format!(
+            "  {:>width$}",
+            name.replace('_', " "),
+            width = name.len().max(9)
+        );
+    }
+    text.push('\n');
+    for metric in names {
+        text += &format!("  {metric:<10}");
+        for (name, values) in &columns {
+            let value = values
+                .get(metric)
+                .and_then(Value::as_f64)
+                .unwrap_or(f64::NAN);
+            text += &format!(
+                "  {:>width$}",
+                text::number(value),
+                width = name.len().max(9)
+            );
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_string()
+}
+
+/// The data as a person sees it before training.
+pub fn say_data(data: &DataSummary) {
+    let span = match &data.span {
+        Some((first, last)) => format!("   {first} … {last}"),
+        None => String::new(),
+    };
+    say!(
+        "data   {}   {} rows{span}",
+        Paint::Bold.err(&data.source),
+        text::thousands(data.rows)
+    );
+    say!("       {}", data.columns.join(", "));
+    say!(
+        "split  train {} │ val {} │ test {}   gap {}   fitted on train only",
+        text::thousands(data.train),
+        text::thousands(data.val),
+        text::thousands(data.test),
+        data.gap
+    );
+    for note in &data.notes {
+        say!("note   {note}");
+    }
+}
+
+/// Scores as `evaluate` prints them.
+pub fn scores(scores: &Scores) -> (Value, Value) {
+    (metrics(&scores.metrics), baselines(Some(scores)))
+}
+
+/// Writes a table as CSV to a file (whole or not at all) or to stdout.
+///
+/// # Errors
+/// [`Code::Unexpected`] with the path and the reason.
+pub fn write_table(table: &azura_learner::data::Table, path: Option<&Path>) -> Result<(), Stop> {
+    let mut csv = Vec::new();
+    table.to_csv(&mut csv)?;
+    match path {
+        Some(path) if path != Path::new("-") => Ok(azura_learner::fs::write_atomic(path, &csv)?),
+        _ => output::checked(|out| out.write_all(&csv)),
+    }
+}
+
+/// What to do when a model file is asked for and the run has none.
+pub fn no_model(run: &RunDir, status: Status) -> Failure {
+    let failure = Failure::new(
+        Code::NotFound,
+        format!("{} has no model: it is {status}", run.full_id()),
+    );
+    match status {
+        Status::Running => failure.help("wait until it is finished"),
+        _ => failure.help(format!("finish it with `azura resume {}`", run.full_id())),
+    }
+}
+
+/// Says what was written, and with `--json` prints it.
+///
+/// # Errors
+/// As [`output::result`].
+pub fn written(
+    context: &Context,
+    schema: &str,
+    path: Option<&Path>,
+    rows: usize,
+) -> Result<(), Stop> {
+    let Some(path) = path.filter(|path| *path != Path::new("-")) else {
+        return Ok(());
+    };
+    if context.globals.json {
+        output::json(&json!({"schema": schema, "ok": true, "rows": rows, "output": path}))?;
+    } else if !context.globals.quiet {
+        say!("wrote {}   {} rows", path.display(), text::thousands(rows));
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Finds models by name and reads tables, for all commands that use a saved model.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use azura_learner::data::{Table, read_csv, read_csv_from};
+use azura_learner::{Predictor, Source};
+
+use super::{Context, finish};
+use crate::args::Globals;
+use crate::config::layers;
+use crate::failure::{Code, Failure, Stop};
+use crate::near;
+use crate::run_dir::{self, RunDir, Status};
+
+/// The model file that `name` means: a file, a run, or the latest finished run of an app or group.
+///
+/// # Errors
+/// [`Code::NotFound`] with near names.
+pub fn model_path(context: &Context, name: &str) -> Result<PathBuf, Failure> {
+    let direct = Path::new(name);
+    if direct.is_file() {
+        return Ok(direct.to_path_buf());
+    }
+    let runs = context.runs();
+    let group = run_dir::list(&runs, Some(name));
+    if direct.components().count() == 1 && !group.is_empty() && !direct.join("run.json").exists() {
+        let finished = group.iter().find(|(run, _)| run.model().is_file());
+        return match finished {
+            Some((run, _)) => Ok(run.model()),
+            None => Err(finish::no_model(&group[0].0, group[0].1.status)),
+        };
+    }
+    if name.ends_with(".safetensors") {
+        return Err(
+            Failure::new(Code::NotFound, format!("there is no model file {name}"))
+                .help("`azura runs list` shows the runs, each with its model.safetensors"),
+        );
+    }
+    match run_dir::find(&runs, name) {
+        Ok(run) => {
+            let path = run.model();
+            if path.is_file() {
+                return Ok(path);
+            }
+            let status = run_dir::Record::read(&run).map_or(Status::Lost, |record| record.status);
+            Err(finish::no_model(&run, status))
+        }
+        Err(_) if context.registry.get(name).is_ok() => Err(Failure::new(
+            Code::NotFound,
+            format!("no run of `{name}` is in {}", runs.display()),
+        )
+        .help(format!("train one first: azura train {name}"))),
+        Err(failure) => {
+            let names = context.registry.names();
+            match near::nearest(name, names.iter().copied()) {
+                Some(near) => Err(Failure::new(
+                    Code::NotFound,
+                    format!("no model is called `{name}`"),
+                )
+                .help(format!("did you mean `{near}`?"))),
+                None => Err(failure),
+            }
+        }
+    }
+}
+
+/// Opens the model that `name` means.
+///
+/// # Errors
+/// As [`model_path`]; [`Code::Model`] if the file is damaged, foreign or too new.
+pub fn model(context: &Context, name: &str) -> Result<(PathBuf, Box<dyn Predictor>), Stop> {
+    context.device()?;
+    let path = model_path(context, name)?;
+    let predictor = context.registry.open(&path).map_err(|error| match error {
+        azura_learner::Error::NotFound {
+            kind: "app", name, ..
+        } => Failure::new(
+            Code::Model,
+            format!("the model belongs to the app `{name}`, which this program lacks"),
+        )
+        .at(crate::failure::Place::File(path.clone()))
+        .help(format!(
+            "apps of this program: {}",
+            context.registry.names().join(", ")
+        )),
+        other => other.into(),
+    })?;
+    Ok((path, predictor))
+}
+
+/// Reads a table with the columns that a model takes; `-` is stdin.
+///
+/// # Errors
+/// [`Code::Data`] with file, line and column.
+pub fn table(predictor: &dyn Predictor, path: &Path) -> Result<Table, Stop> {
+    let columns = predictor.signature().columns();
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map_err(|error| {
+                Failure::new(Code::Data, format!("cannot read standard input: {error}"))
+            })?;
+        return Ok(read_csv_from(bytes.as_slice(), "standard input", &columns)?);
+    }
+    Ok(read_csv(path, &columns)?)
+}
+
+/// The data that the model at `path` was trained on, as its run remembers it.
+pub fn source_of(path: &Path) -> Source {
+    let config = path
+        .parent()
+        .map(|folder| RunDir::at(folder).file("config.toml"))
+        .filter(|config| config.is_file());
+    let data = config.and_then(|config| {
+        let globals = Globals {
+            config: Some(config),
+            ..Globals::default()
+        };
+        let layers = layers::gather(&globals, &[], None, &Vec::new).ok()?;
+        layers.data.map(|(path, _)| path)
+    });
+    data.map_or(Source::Bundled, Source::File)
+}

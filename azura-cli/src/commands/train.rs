@@ -1,0 +1,355 @@
+//! `azura train`: from an app and a configuration to a run directory with a model.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use azura_learner::run::{self, Finish, RunPaths};
+use azura_learner::{DynApp, Event, Observer, Source, StopFlag};
+use serde_json::{Map, Value, json};
+
+use super::{Context, Ended, finish, origins, resolved};
+use crate::args::Train;
+use crate::config::layers::Layers;
+use crate::config::resolve::Resolved;
+use crate::config::{Origin, write};
+use crate::failure::{Code, Failure, Place, Stop};
+use crate::output::{self, say};
+use crate::progress::{self, text};
+use crate::run_dir::{self, Journal, Lease, Record, RunDir, Status};
+use crate::signals::Signals;
+use crate::style::Paint;
+
+/// Everything that decides a training.
+pub struct Plan {
+    /// The app.
+    pub app: &'static dyn DynApp,
+    /// Its configuration.
+    pub config: Resolved,
+    /// Its data.
+    pub source: Source,
+    /// The group that the run belongs to.
+    pub group: String,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: Train) -> Ended {
+    let layers = context.layers(&[
+        ("--epochs", "train.epochs", args.epochs.as_ref()),
+        ("--lr", "train.lr", args.lr.as_ref()),
+        ("--batch", "train.batch", args.batch.as_ref()),
+    ])?;
+    let plan = plan(context, &args, &layers)?;
+    let device = context.device()?;
+    if context.globals.dry_run {
+        return dry_run(context, &plan);
+    }
+    let stop = StopFlag::new();
+    let signals = listen(&stop)?;
+    let run = run_dir::create(&context.runs(), &plan.group)?;
+    let lease = Lease::take(&run)?;
+    let record = Record::begin(&run, plan.app.name());
+    record.write(&run)?;
+    write_config(&run, &plan)?;
+    announce(context, &plan, &run, &device.to_string());
+    let session = Session {
+        context,
+        plan: &plan,
+        run: &run,
+        record,
+        stop,
+        signals,
+        resume: false,
+    };
+    let ended = session.train();
+    drop(lease);
+    ended
+}
+
+fn plan(context: &Context, args: &Train, layers: &Layers) -> Result<Plan, Stop> {
+    let (name, positional) = match (&args.app, &args.what) {
+        (Some(app), what) => (Some(app.as_str()), what.as_ref().map(PathBuf::from)),
+        (None, Some(what)) if context.registry.get(what).is_ok() => (Some(what.as_str()), None),
+        (None, Some(what)) if Path::new(what).exists() => match &layers.app {
+            Some(_) => (None, Some(PathBuf::from(what))),
+            None => return Err(file_without_app(context, what)),
+        },
+        (None, Some(what)) => (Some(what.as_str()), None),
+        (None, None) => (None, None),
+    };
+    let app = context.app_or_configured(name, layers)?;
+    let configured = layers
+        .data
+        .as_ref()
+        .map(|(path, origin)| (path.clone(), origin.clone()));
+    let argument = |path: &PathBuf| Origin::Argument {
+        index: match context.place_of(&path.to_string_lossy()) {
+            Some(Place::Argument(n)) => n,
+            _ => 0,
+        },
+        flag: None,
+    };
+    let given = args.data.as_ref().or(positional.as_ref());
+    let data = given
+        .map(|path| (path.clone(), argument(path)))
+        .or(configured);
+    let config = resolved(app, layers)?;
+    let source = match data {
+        None => Source::Bundled,
+        Some((path, origin)) => Source::File(existing(&path, &origin)?),
+    };
+    let group = match args
+        .name
+        .as_ref()
+        .or(layers.name.as_ref().map(|(name, _)| name))
+    {
+        Some(name) => group_name(name)?,
+        None => app.name().to_string(),
+    };
+    Ok(Plan {
+        app,
+        config,
+        source,
+        group,
+    })
+}
+
+fn file_without_app(context: &Context, what: &str) -> Stop {
+    let names = context.registry.names();
+    let first = names.first().copied().unwrap_or("APP");
+    Failure::new(Code::UnknownApp, format!("`{what}` is a file, not an app"))
+        .at(context.place_of(what))
+        .help(format!(
+            "say which app reads it: azura train {what} --app {first}"
+        ))
+        .help(format!("apps of this program: {}", names.join(", ")))
+        .into()
+}
+
+/// The data file as an absolute path, so that the run can be resumed from anywhere.
+fn existing(path: &Path, origin: &Origin) -> Result<PathBuf, Stop> {
+    std::path::absolute(path)
+        .ok()
+        .filter(|path| path.exists())
+        .ok_or_else(|| {
+            Failure::new(Code::Data, format!("the data file {} is not there", path.display()))
+                .at(origin.value_place())
+                .help("paths on the command line start from the working directory, paths in a file from that file")
+                .into()
+        })
+}
+
+/// A run's group is a directory's name, so it must be a plain one.
+fn group_name(name: &str) -> Result<String, Stop> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !name.is_empty() && name.len() <= 64 && !name.starts_with('.') && name.chars().all(plain) {
+        return Ok(name.to_string());
+    }
+    Err(Failure::new(
+        Code::CommandLine,
+        format!("`{name}` cannot name a group of runs"),
+    )
+    .help("use letters, digits, `-`, `_` and `.`, at most 64, not beginning with `.`")
+    .into())
+}
+
+fn dry_run(context: &Context, plan: &Plan) -> Ended {
+    let training = context.with_threads(|| plan.app.start(&plan.config.value, &plan.source))??;
+    let summary = training.summary();
+    let parameters = training.store().numel();
+    if context.globals.json {
+        output::json(&json!({
+            "schema": "azura.train/1",
+            "ok": true,
+            "dry_run": true,
+            "app": plan.app.name(),
+            "parameters": parameters,
+            "data": summary,
+            "config": plan.config.value,
+        }))?;
+    } else {
+        finish::say_data(summary);
+        say!("model  {} parameters", text::thousands(parameters));
+        say!(
+            "nothing was started (--dry-run).   azura config print {}",
+            plan.app.name()
+        );
+    }
+    Ok(0)
+}
+
+/// Listens for Ctrl-C and SIGTERM: the first raises `stop`.
+pub fn listen(stop: &StopFlag) -> Result<Signals, Failure> {
+    let stop = stop.clone();
+    Signals::listen(move || {
+        stop.raise();
+        say!("saving a checkpoint … (once more to quit at once)");
+    })
+}
+
+/// The configuration as a file that `-c` reads.
+pub fn write_config(run: &RunDir, plan: &Plan) -> Result<(), Failure> {
+    let mut document = Map::new();
+    document.insert("schema".to_string(), 1.into());
+    document.insert("app".to_string(), plan.app.name().into());
+    document.insert("name".to_string(), plan.group.as_str().into());
+    if let Value::Object(config) = &plan.config.value {
+        document.extend(config.clone());
+    }
+    if let Source::File(path) = &plan.source {
+        let data = document
+            .entry("data")
+            .or_insert_with(|| Value::Object(Map::new()));
+        data["path"] = path.to_string_lossy().into();
+    }
+    let header =
+        "# The resolved configuration of this run. Use it again with: azura train -c FILE\n";
+    let text = format!("{header}{}", write::document(&document, None));
+    save(run, "config.toml", text.as_bytes())?;
+    save_json(run, "config.origin.json", &origins(&plan.config))?;
+    save_json(run, "env.json", &super::doctor::environment())
+}
+
+/// Writes a file of the run, whole or not at all.
+pub fn save(run: &RunDir, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+    Ok(azura_learner::fs::write_atomic(run.file(name), bytes)?)
+}
+
+/// Writes a JSON file of the run.
+pub fn save_json(run: &RunDir, name: &str, value: &Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new(Code::Unexpected, format!("{name}: {error}")))?;
+    save(run, name, (text + "\n").as_bytes())
+}
+
+fn announce(context: &Context, plan: &Plan, run: &RunDir, device: &str) {
+    if context.globals.quiet {
+        return;
+    }
+    let threads = context
+        .threads()
+        .ok()
+        .flatten()
+        .unwrap_or_else(azura_core::threads);
+    say!(
+        "run    {}   app {}   seed {}",
+        Paint::Bold.err(run.path().display()),
+        plan.app.name(),
+        plan.config.get("train.seed").unwrap_or(&Value::Null)
+    );
+    say!(
+        "device {device} · {threads} thread{} · {}",
+        if threads == 1 { "" } else { "s" },
+        azura_learner::model::instruction_set()
+    );
+}
+
+/// One process's part of a run.
+pub struct Session<'a> {
+    /// The command's context.
+    pub context: &'a Context,
+    /// What is trained.
+    pub plan: &'a Plan,
+    /// Where.
+    pub run: &'a RunDir,
+    /// `run.json`
+    pub record: Record,
+    /// Raised to stop after the current step.
+    pub stop: StopFlag,
+    /// What raises it.
+    pub signals: Signals,
+    /// Whether there is a checkpoint to go on from.
+    pub resume: bool,
+}
+
+impl Session<'_> {
+    /// Trains, writes everything that belongs to the run, and prints the result.
+    pub fn train(mut self) -> Ended {
+        let mut journal = Journal::open(self.run).map_err(|error| {
+            Failure::new(
+                Code::Unexpected,
+                format!("cannot write in {}: {error}", self.run.path().display()),
+            )
+        })?;
+        journal.event(&run_dir::life(
+            "begin",
+            json!({"pid": std::process::id(), "resume": self.resume}),
+        ));
+        let begun = Arc::new(AtomicBool::new(self.resume));
+        let finish = self.fit(journal, &begun);
+        match finish {
+            Ok(Finish::Trained(trained)) => finish::finished(self, *trained),
+            Ok(Finish::Interrupted(outcome)) => finish::interrupted(self, &outcome),
+            // `begun` is false until the data was read and the model built: such a run is nothing to keep.
+            Err(stop) if !begun.load(Ordering::Relaxed) => {
+                let _ = std::fs::remove_dir_all(self.run.path());
+                Err(stop)
+            }
+            Err(stop) => {
+                self.record.status = Status::Failed;
+                self.record.ended = Some(run_dir::now());
+                self.record.error = stop.failures().first().map(|f| f.message().to_string());
+                // The first error is the one to report.
+                let _ = self.record.write(self.run);
+                Err(stop)
+            }
+        }
+    }
+
+    fn fit(&self, journal: Journal, begun: &Arc<AtomicBool>) -> Result<Finish, Stop> {
+        let monitor = self
+            .plan
+            .config
+            .get("train.monitor")
+            .and_then(Value::as_str);
+        let quiet = self.context.globals.quiet;
+        let mut observers: Vec<Box<dyn Observer>> = vec![
+            Box::new(Marker {
+                begun: Arc::clone(begun),
+                run: self.run.clone(),
+                quiet,
+            }),
+            Box::new(journal),
+        ];
+        observers.extend(progress::observer(
+            &self.context.globals,
+            monitor.unwrap_or("val.loss"),
+        ));
+        let paths = RunPaths::in_folder(self.run.path());
+        let start = if self.resume { run::resume } else { run::train };
+        let Plan {
+            app,
+            config,
+            source,
+            ..
+        } = self.plan;
+        let trained = self
+            .context
+            .with_threads(|| start(*app, &config.value, source, &paths, observers, &self.stop))?;
+        Ok(trained?)
+    }
+}
+
+/// Notes that training really began, and shows what it begins with.
+struct Marker {
+    begun: Arc<AtomicBool>,
+    run: RunDir,
+    quiet: bool,
+}
+
+impl Observer for Marker {
+    fn on(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Data(summary) if !self.quiet => finish::say_data(summary),
+            Event::Started { parameters, .. } => {
+                if !self.begun.swap(true, Ordering::Relaxed) {
+                    run_dir::mark_latest(&self.run);
+                }
+                if !self.quiet {
+                    say!("model  {} parameters", text::thousands(*parameters));
+                }
+            }
+            _ => {}
+        }
+    }
+}

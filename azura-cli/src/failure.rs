@@ -1,0 +1,514 @@
+//! What went wrong, where, and what to do: the one shape of every message that ends a command.
+//!
+//! ```text
+//! error[E0203]: unknown key `train.epoch`
+//!   --> command line, argument 4
+//!   help: did you mean `train.epochs`?
+//! ```
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::output::say;
+use crate::style::{Paint, colors_stderr};
+
+/// The stable codes of messages. `azura help CODE` explains each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// E0101: something failed that nothing else describes.
+    Unexpected,
+    /// E0201: the command line was not understood.
+    CommandLine,
+    /// E0202: a value that is neither TOML nor plain text.
+    Value,
+    /// E0203: a key that the app does not have.
+    UnknownKey,
+    /// E0204: a configuration file that cannot be read or is not TOML.
+    ConfigFile,
+    /// E0205: an app that does not exist.
+    UnknownApp,
+    /// E0207: a value of the wrong kind or out of range.
+    OutOfRange,
+    /// E0301: data that is missing, unreadable or unfit.
+    Data,
+    /// E0401: training met a NaN or an infinity.
+    Diverged,
+    /// E0601: the requested device cannot be used.
+    Device,
+    /// E0801: a model file that is damaged, foreign or too new.
+    Model,
+    /// E0802: a checkpoint that is damaged, foreign or too new.
+    Checkpoint,
+    /// E0901: the run is in use by another process.
+    RunInUse,
+    /// E0902: the address or file is in use or exists.
+    Exists,
+    /// E1001: a run, model or file that is not there.
+    NotFound,
+    /// E1101: an address that is reachable from outside, without leave.
+    Exposed,
+}
+
+/// Code, exit status, title and explanation of every message.
+pub const CODES: &[(Code, &str, u8, &str, &str)] = &[
+    (
+        Code::Unexpected,
+        "E0101",
+        1,
+        "unexpected failure",
+        "Something failed that no other code describes: often the operating system refused to read or write\n\
+         (a full disk, missing permission). The message names the file and the system's reason. A run that was\n\
+         training keeps its last checkpoint: mend the cause and continue with `azura resume`.",
+    ),
+    (
+        Code::CommandLine,
+        "E0201",
+        2,
+        "the command line was not understood",
+        "A command, flag or word that `azura` does not know, or one that is missing. Every word must be\n\
+         understood before anything starts. `azura --help` lists the commands, `azura COMMAND --help` its flags.",
+    ),
+    (
+        Code::Value,
+        "E0202",
+        2,
+        "a value that cannot be read",
+        "The value of `key=value` is read as TOML (50, 1e-3, true, \"text\", [1, 2]); anything else is plain text.\n\
+         A value that begins with a quote or a bracket must be complete TOML. Quote it for the shell:\n\
+         azura train weather 'data.columns=[\"a\", \"b\"]'",
+    ),
+    (
+        Code::UnknownKey,
+        "E0203",
+        2,
+        "unknown key",
+        "The app has no such configuration key. `azura config print APP` lists all keys with their values and\n\
+         where each came from; `azura config schema APP` prints types, ranges and descriptions.",
+    ),
+    (
+        Code::ConfigFile,
+        "E0204",
+        2,
+        "a configuration file cannot be read",
+        "The file is missing, not UTF-8, or not TOML; the message shows the line. Files read, weakest first:\n\
+         AZURA_HOME/config.toml, then ./azura.toml (or the file of -c).",
+    ),
+    (
+        Code::UnknownApp,
+        "E0205",
+        2,
+        "unknown app",
+        "The first word of `train` is an app's name, or an existing data file together with `--app NAME`.\n\
+         `azura apps list` shows the apps of this binary.",
+    ),
+    (
+        Code::OutOfRange,
+        "E0207",
+        2,
+        "a value of the wrong kind or out of range",
+        "The key exists, but its value has the wrong kind or lies outside the allowed range. `azura config\n\
+         explain KEY` shows the kind, the range, the default and where the value came from.",
+    ),
+    (
+        Code::Data,
+        "E0301",
+        3,
+        "the data cannot be used",
+        "A data file is missing, unreadable or does not fit the app: the message names file, line and column.\n\
+         Nothing is skipped or repaired in silence. `azura apps show APP` lists the columns that are needed.",
+    ),
+    (
+        Code::Diverged,
+        "E0401",
+        4,
+        "training diverged",
+        "A loss, gradient or parameter became NaN or infinite. The best and the last good checkpoint are kept.\n\
+         Lower `train.lr`, set `train.clip`, or look for extreme values in the data.",
+    ),
+    (
+        Code::Device,
+        "E0601",
+        6,
+        "the requested device cannot be used",
+        "`azura` never falls back to another device in silence. `azura doctor` shows which devices this build\n\
+         and this machine have; `--device cpu` always works.",
+    ),
+    (
+        Code::Model,
+        "E0801",
+        8,
+        "not a usable model file",
+        "The file is damaged, truncated, of another kind, of an app that this binary lacks, or written by a\n\
+         newer version. Its tensors and its description are covered by a hash: a flipped bit is refused.",
+    ),
+    (
+        Code::Checkpoint,
+        "E0802",
+        8,
+        "not a usable checkpoint",
+        "The checkpoint is damaged or belongs to another configuration. Start the run again with\n\
+         `azura train -c RUN/config.toml`.",
+    ),
+    (
+        Code::RunInUse,
+        "E0901",
+        9,
+        "the run is in use",
+        "Another process is training in this run directory right now. Wait for it, or stop it with Ctrl-C or\n\
+         SIGTERM: it saves a checkpoint first.",
+    ),
+    (
+        Code::Exists,
+        "E0902",
+        9,
+        "already there or in use",
+        "A file that would be overwritten, or an address that another process listens on.",
+    ),
+    (
+        Code::NotFound,
+        "E1001",
+        10,
+        "not found",
+        "No run, model or file has this name. A run is named by its directory, its number (12, 0012), its name\n\
+         (0012-brave-otter, brave-otter), app/number, or `latest`; a model by a file, a run or an app whose latest\n\
+         finished run is meant. `azura runs list` shows them.",
+    ),
+    (
+        Code::Exposed,
+        "E1101",
+        11,
+        "an address that others can reach",
+        "The server has no authentication, so it listens on loopback addresses only. Put a proxy that checks\n\
+         who calls in front of it, or say `--insecure` if the network is trusted.",
+    ),
+];
+
+impl Code {
+    fn row(self) -> &'static (Code, &'static str, u8, &'static str, &'static str) {
+        CODES.iter().find(|row| row.0 == self).unwrap_or(&CODES[0])
+    }
+
+    /// `E0203`.
+    pub fn id(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The exit status of a command that ends with it.
+    pub fn exit(self) -> u8 {
+        self.row().2
+    }
+}
+
+/// Where something is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The n-th word after the program's name, counted from 1.
+    Argument(usize),
+    /// An environment variable.
+    Env(String),
+    /// A place in a text file, with what is needed to show it.
+    Text(TextPlace),
+    /// A file as a whole.
+    File(PathBuf),
+}
+
+/// A span of one line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextPlace {
+    /// The file.
+    pub path: PathBuf,
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Column in characters, counted from 1.
+    pub column: usize,
+    /// Characters to underline.
+    pub width: usize,
+    /// The line's text.
+    pub text: String,
+}
+
+impl TextPlace {
+    /// The place of a byte range in `source`; at most the rest of its first line is marked.
+    pub fn new(path: &Path, source: &str, range: std::ops::Range<usize>) -> Self {
+        let start = floor(source, range.start);
+        let line_start = source[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = source[start..]
+            .find('\n')
+            .map_or(source.len(), |at| start + at);
+        let end = floor(source, range.end).clamp(start, line_end);
+        TextPlace {
+            path: path.to_path_buf(),
+            line: source[..start].matches('\n').count() + 1,
+            column: source[line_start..start].chars().count() + 1,
+            width: source[start..end].chars().count().max(1),
+            text: source[line_start..line_end].trim_end().to_string(),
+        }
+    }
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    code: Code,
+    message: String,
+    place: Option<Place>,
+    mark: Option<String>,
+    facts: Vec<(String, String)>,
+    help: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with its code and message.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Failure {
+            code,
+            message: message.into(),
+            place: None,
+            mark: None,
+            facts: Vec::new(),
+            help: Vec::new(),
+        }
+    }
+
+    /// The same failure, at a place.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<Option<Place>>) -> Self {
+        self.place = place.into();
+        self
+    }
+
+    /// The same failure, with words beside the underlined text.
+    #[must_use]
+    pub fn mark(mut self, text: impl Into<String>) -> Self {
+        self.mark = Some(text.into());
+        self
+    }
+
+    /// The same failure, with a fact in a small table below the message.
+    #[must_use]
+    pub fn fact(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.facts.push((name.into(), text.into()));
+        self
+    }
+
+    /// The same failure, with a remedy.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help.push(text.into());
+        self
+    }
+
+    /// The code.
+    #[cfg(test)]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The message without its place and remedy.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The text for a person, coloured if `color`.
+    pub fn render(&self, color: bool) -> String {
+        let head = Paint::Red.when(color, format!("error[{}]", self.code.id()));
+        let mut text = format!("{head}: {}\n", Paint::Bold.when(color, &self.message));
+        let arrow = |place: String| format!("{} {place}\n", Paint::Blue.when(color, "  -->"));
+        match &self.place {
+            None => {}
+            Some(Place::Argument(n)) => text += &arrow(format!("command line, argument {n}")),
+            Some(Place::Env(name)) => text += &arrow(format!("environment, {name}")),
+            Some(Place::File(path)) => text += &arrow(path.display().to_string()),
+            Some(Place::Text(at)) => {
+                text += &arrow(format!("{}:{}:{}", at.path.display(), at.line, at.column));
+                let number = at.line.to_string();
+                let bar = |left: &str| {
+                    Paint::Blue.when(
+                        color,
+                        format!("{left:>width$} |", width = number.len().max(2)),
+                    )
+                };
+                let indent: String = at
+                    .text
+                    .chars()
+                    .take(at.column - 1)
+                    .map(|c| if c == '\t' { '\t' } else { ' ' })
+                    .collect();
+                let carets = Paint::Red.when(color, "^".repeat(at.width));
+                let mark = self.mark.as_deref().unwrap_or_default();
+                let _ = writeln!(text, "{}", bar(""));
+                let _ = writeln!(text, "{} {}", bar(&number), at.text);
+                let _ = writeln!(
+                    text,
+                    "{}",
+                    format!("{} {indent}{carets} {mark}", bar("")).trim_end()
+                );
+            }
+        }
+        let width = self.facts.iter().map(|(name, _)| name.len()).max();
+        for (name, fact) in &self.facts {
+            let _ = writeln!(text, "  {name:width$}  {fact}", width = width.unwrap_or(0));
+        }
+        for help in &self.help {
+            let _ = writeln!(
+                text,
+                "  {}: {}",
+                Paint::Green.when(color, "help"),
+                help.replace('\n', "\n        ")
+            );
+        }
+        text
+    }
+
+    fn to_json(&self) -> Value {
+        let place = match &self.place {
+            None => Value::Null,
+            Some(Place::Argument(n)) => json!({"argument": n}),
+            Some(Place::Env(name)) => json!({"env": name}),
+            Some(Place::File(path)) => json!({"file": path}),
+            Some(Place::Text(at)) => {
+                json!({"file": at.path, "line": at.line, "column": at.column})
+            }
+        };
+        json!({
+            "code": self.code.id(),
+            "message": self.message,
+            "place": place,
+            "help": if self.help.is_empty() { Value::Null } else { self.help.join("\n").into() },
+        })
+    }
+}
+
+/// Why a command ended before its result: failures with one exit status, or a quiet end.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    failures: Vec<Failure>,
+    exit: u8,
+    nothing_started: bool,
+}
+
+impl Stop {
+    /// An end without a message (interrupted after saying so; the reader of stdout went away).
+    pub fn quietly(exit: u8) -> Self {
+        Stop {
+            failures: Vec::new(),
+            exit,
+            nothing_started: false,
+        }
+    }
+
+    /// Several problems found at once, before anything started.
+    pub fn before_start(failures: Vec<Failure>) -> Self {
+        Stop {
+            nothing_started: true,
+            ..Stop::from(failures)
+        }
+    }
+
+    /// The exit status.
+    pub fn exit(&self) -> u8 {
+        self.exit
+    }
+
+    /// The failures, empty for a quiet end.
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// Prints the failures on stderr, and with `--json` the document on stdout.
+    pub fn report(&self, schema: &str, json: bool) {
+        for failure in &self.failures {
+            say!("{}", failure.render(colors_stderr()).trim_end());
+        }
+        if self.nothing_started && !self.failures.is_empty() {
+            let n = self.failures.len();
+            say!(
+                "{n} error{}, nothing was started.   azura help {}",
+                if n == 1 { "" } else { "s" },
+                self.failures[0].code.id()
+            );
+        }
+        if json && !self.failures.is_empty() {
+            // A failure to print the failure has no place left to be told.
+            let _ = crate::output::json(&self.document(schema));
+        }
+    }
+
+    fn document(&self, schema: &str) -> Value {
+        json!({
+            "schema": schema,
+            "ok": false,
+            "exit": self.exit,
+            "errors": self.failures.iter().map(Failure::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::from(vec![failure])
+    }
+}
+
+impl From<Vec<Failure>> for Stop {
+    fn from(failures: Vec<Failure>) -> Self {
+        let exit = failures.first().map_or(1, |first| first.code.exit());
+        Stop {
+            failures,
+            exit,
+            nothing_started: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_a_file_is_underlined() {
+        let source = "[model]\ndropout = 10\n";
+        let at = source.find("10").unwrap();
+        let failure = Failure::new(Code::OutOfRange, "`model.dropout` must be between 0 and 1")
+            .at(Place::Text(TextPlace::new(
+                Path::new("azura.toml"),
+                source,
+                at..at + 2,
+            )))
+            .mark("got 10")
+            .help("write 0.10");
+        assert_eq!(
+            failure.render(false),
+            "error[E0207]: `model.dropout` must be between 0 and 1\n  --> azura.toml:2:11\n   |\n 2 | dropout = 10\n   |           ^^ got 10\n  help: write 0.10\n"
+        );
+    }
+
+    #[test]
+    fn a_range_beyond_the_text_is_no_panic() {
+        let place = TextPlace::new(Path::new("a"), "é\n", 1..99);
+        assert_eq!((place.line, place.column, place.width), (1, 1, 1));
+        let empty = TextPlace::new(Path::new("a"), "", 5..9);
+        assert_eq!((empty.line, empty.column), (1, 1));
+    }
+
+    #[test]
+    fn every_code_is_listed_once_and_exits_with_its_class() {
+        for (i, row) in CODES.iter().enumerate() {
+            assert_eq!(row.0.id(), row.1);
+            assert_eq!(row.0.exit(), row.2);
+            assert!(CODES[..i].iter().all(|other| other.1 != row.1));
+            let class: u8 = row.1[1..3].parse().unwrap();
+            assert_eq!(class, row.2, "{}", row.1);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A panic is a bug of ours: it is said so, written down, and exits with 101.
+
+use std::backtrace::Backtrace;
+use std::fmt::Write as _;
+use std::panic::PanicHookInfo;
+
+use crate::output::say;
+
+/// The exit status of a bug.
+pub const EXIT: u8 = 101;
+
+/// Replaces the standard message.
+pub fn install() {
+    std::panic::set_hook(Box::new(|info| {
+        let backtrace = Backtrace::force_capture();
+        let report = report(info, &backtrace);
+        let path = std::env::temp_dir().join(format!("azura-bug-{}.txt", std::process::id()));
+        let at = info
+            .location()
+            .map_or(String::new(), |at| format!(" ({at})"));
+        say!("azura has a bug: {}{at}", message(info));
+        match std::fs::write(&path, report) {
+            Ok(()) => say!("  please report it with the file {}", path.display()),
+            Err(error) => say!(
+                "  the report could not be written to {}: {error}",
+                path.display()
+            ),
+        }
+    }));
+}
+
+fn message<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
+    info.payload_as_str().unwrap_or("(no message)")
+}
+
+fn report(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
+    let mut text = format!(
+        "azura {} on {} {}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    );
+    let args: Vec<String> = std::env::args().collect();
+    let _ = writeln!(text, "command: {args:?}");
+    let _ = writeln!(text, "thread: {:?}", std::thread::current().name());
+    let _ = writeln!(text, "message: {}", message(info));
+    if let Some(at) = info.location() {
+        let _ = writeln!(text, "at: {at}");
+    }
+    let _ = writeln!(text, "\n{backtrace}");
+    text
+}
