@@ -5,18 +5,42 @@
 //! know never refuses a value, and the typed reading that follows has the last word.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::data::nearest;
 use crate::error::Problem;
 use crate::train::{Every, Span};
 
-/// The JSON Schema (draft 2020-12) of a type, with docs, ranges and defaults.
-pub fn schema_of<T: JsonSchema>() -> Value {
-    SchemaSettings::draft2020_12()
+/// The JSON Schema (draft 2020-12) of a configuration, with docs, ranges and defaults.
+///
+/// Sections are written out in their places and not as references, so that each key has the default
+/// that it has in `T::default()`, which need not be the default of the section's type alone.
+pub fn schema_of<T: JsonSchema + Serialize + Default>() -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    let mut schema = settings
         .into_generator()
         .into_root_schema_for::<T>()
-        .to_value()
+        .to_value();
+    if let Ok(defaults) = serde_json::to_value(T::default()) {
+        put_defaults(&mut schema, &defaults);
+    }
+    schema
+}
+
+fn put_defaults(schema: &mut Value, defaults: &Value) {
+    let Some(Value::Object(properties)) = schema.get_mut("properties") else {
+        return;
+    };
+    for (name, property) in properties {
+        if let Some(default) = defaults.get(name) {
+            put_defaults(property, default);
+            if let Value::Object(property) = property {
+                property.insert("default".to_string(), default.clone());
+            }
+        }
+    }
 }
 
 /// Everything in `value` that `schema` does not allow, in the order of `value`.
@@ -465,7 +489,10 @@ mod tests {
                 limit: None,
                 scaling: Scaling::None,
                 weights: BTreeMap::new(),
-                train: TrainConfig::default(),
+                train: TrainConfig {
+                    epochs: 7,
+                    ..TrainConfig::default()
+                },
             }
         }
     }
@@ -609,9 +636,11 @@ mod tests {
         let columns = &schema["properties"]["columns"];
         assert_eq!(columns["description"], "Columns.");
         assert_eq!(columns["default"], json!(["close"]));
-        let train = &schema["$defs"]["TrainConfig"]["properties"];
+        let train = &schema["properties"]["train"]["properties"];
         assert_eq!(train["epochs"]["minimum"], 1);
-        assert_eq!(train["epochs"]["default"], 20);
+        // The app's default, not the section's.
+        assert_eq!(train["epochs"]["default"], 7);
+        assert_eq!(train["schedule"]["properties"]["factor"]["default"], 0.1);
         assert!(
             train
                 .as_object()

@@ -26,7 +26,7 @@ use crate::error::{Error, Problem, Result};
 /// use azura_core::{DType, Rng, Store, Tensor};
 /// use azura_learner::layers::{Ctx, Lstm};
 /// let store = Store::new(DType::F32);
-/// let lstm = Lstm::new(3, 8, &store.root(Rng::new(0)).at("lstm"))?.build()?;
+/// let lstm = Lstm::new(3, 8, &store.root(Rng::new(0)).at("lstm")).build()?;
 /// let x = Tensor::ones([2, 5, 3], DType::F32)?;
 /// let (output, (h, c)) = lstm.forward(&x, None, &mut Ctx::eval())?;
 /// assert_eq!(output.shape(), [2, 5, 8]);

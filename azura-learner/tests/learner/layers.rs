@@ -1,6 +1,5 @@
 //! Every parameter of every layer receives a gradient and moves.
 
-use azura_core::optim::Optimizer;
 use azura_core::{DType, Rng, Store, Tensor};
 use azura_learner::layers::{Ctx, Dropout, Linear, Lstm, Module, Relu, Sequential, Sigmoid, Tanh};
 use azura_learner::{TrainConfig, loss, optim};

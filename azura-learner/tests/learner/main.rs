@@ -3,6 +3,7 @@
 mod app;
 mod blobs;
 mod checkpoint;
+mod kill;
 mod layers;
 mod model_file;
 mod resume;

@@ -147,7 +147,7 @@ fn newer_formats_foreign_files_and_other_apps_are_refused_in_words() {
     let trained = trained(&folder);
     let reason = |bytes: &[u8]| ModelFile::from_bytes(bytes, "m").unwrap_err().to_string();
     let newer = reason(&rewritten(&trained, |document| {
-        document["format"] = json!(2)
+        document["format"] = json!(2);
     }));
     assert!(
         newer.contains("format is version 2") && newer.contains("newer azura"),

@@ -39,7 +39,7 @@ fn waves() -> TensorDataset {
     TensorDataset::new([x, Tensor::from_vec(y, [rows, 1]).unwrap()]).unwrap()
 }
 
-fn config() -> TrainConfig {
+pub fn config() -> TrainConfig {
     let mut config = TrainConfig {
         epochs: 4,
         batch: 5,
@@ -55,7 +55,7 @@ fn config() -> TrainConfig {
     config
 }
 
-fn fit(config: TrainConfig) -> (Store, Fit) {
+pub fn fit(config: TrainConfig) -> (Store, Fit) {
     let store = Store::new(DType::F32);
     let p = store.root(Rng::new(config.seed).fork("init"));
     let network = Network {
@@ -76,14 +76,14 @@ fn fit(config: TrainConfig) -> (Store, Fit) {
 
 /// All that must be the same, to the bit.
 #[derive(Debug, PartialEq)]
-struct Ending {
+pub struct Ending {
     stop: Stop,
     steps: u64,
     weights: Vec<(String, Vec<u32>)>,
     history: Vec<EpochRow>,
 }
 
-fn ending(store: &Store, outcome: Outcome) -> Ending {
+pub fn ending(store: &Store, outcome: Outcome) -> Ending {
     let bits = |t: &Tensor| {
         t.to_vec::<f32>()
             .unwrap()
@@ -108,13 +108,13 @@ fn ending(store: &Store, outcome: Outcome) -> Ending {
     }
 }
 
-fn uninterrupted(config: TrainConfig) -> Ending {
+pub fn uninterrupted(config: TrainConfig) -> Ending {
     let (store, mut fit) = fit(config);
     let outcome = Trainer::new().run(&mut fit).unwrap();
     ending(&store, outcome)
 }
 
-fn resumed(folder: &Path, config: TrainConfig) -> Ending {
+pub fn resumed(folder: &Path, config: TrainConfig) -> Ending {
     let (store, mut fit) = fit(config);
     let outcome = Trainer::new().checkpoints(folder).resume(&mut fit).unwrap();
     ending(&store, outcome)
@@ -159,7 +159,7 @@ fn dying_at_any_event_changes_no_bit() {
         let observer = On(move |_: &Event<'_>| {
             count += 1;
             if count == at {
-                std::panic::panic_any("the power went out");
+                std::panic::resume_unwind(Box::new("the power went out"));
             }
         });
         let (_, mut first) = fit(config());
@@ -189,7 +189,7 @@ fn a_chain_of_deaths_gets_there() {
         let observer = On(move |event: &Event<'_>| {
             steps += u32::from(matches!(event, Event::Step { .. }));
             if steps == 4 {
-                std::panic::panic_any("again");
+                std::panic::resume_unwind(Box::new("again"));
             }
         });
         let (store, mut fit) = fit(config());

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use azura_core::{DType, Init, Param, Rng, Store, Tensor};
-use azura_learner::layers::Linear;
+use azura_learner::layers::{Linear, Sequential, Tanh};
 use azura_learner::train::{Every, On, ScheduleKind, Span, Stop};
 use azura_learner::{
     Batch, Ctx, Error, Event, Fit, Loss, Model, Result, StopFlag, Supervised, TensorDataset,
@@ -270,14 +270,7 @@ impl Model for Poisoned {
                 loss.sum = loss.sum.mul(f64::NAN)?;
             } else {
                 // The value is finite and its square root has an infinite slope at 0.
-                let zero = self
-                    .bias
-                    .value()
-                    .clone()
-                    .mul(0.0)?
-                    .abs()?
-                    .sqrt()?
-                    .sum_all()?;
+                let zero = self.bias.value().mul(0.0)?.abs()?.sqrt()?.sum_all()?;
                 loss.sum = loss.sum.add(&zero)?;
             }
         }
@@ -345,6 +338,35 @@ fn a_wrong_monitor_lists_what_there_is() {
         "`train.monitor`: there is no value called `val.mea`; there are: train.loss, val.loss"
     );
     assert_eq!(error.class().exit_code(), 2);
+}
+
+#[test]
+fn one_thread_and_two_give_the_same_bits() {
+    let bits = |threads: usize| -> Vec<Vec<u32>> {
+        azura_core::with_threads(threads, || {
+            let store = Store::new(DType::F32);
+            let p = store.root(Rng::new(1));
+            let network = Sequential::new()
+                .with(Linear::new(2, 96, &p.at(0)).unwrap())
+                .with(Tanh)
+                .with(Linear::new(96, 96, &p.at(2)).unwrap())
+                .with(Tanh)
+                .with(Linear::new(96, 1, &p.at(4)).unwrap());
+            let model = Supervised::new(network, loss::mse);
+            let config = TrainConfig {
+                batch: 64,
+                ..config(4)
+            };
+            let mut fit = Fit::new(store.clone(), model, plane(), config).validate(plane());
+            Trainer::new().run(&mut fit).unwrap();
+            let values = |t: &Tensor| t.to_vec::<f32>().unwrap();
+            let state = store.state().unwrap();
+            let bits =
+                |(_, t): &(String, Tensor)| values(t).into_iter().map(f32::to_bits).collect();
+            state.iter().map(bits).collect()
+        })
+    };
+    assert_eq!(bits(1), bits(2));
 }
 
 #[test]
