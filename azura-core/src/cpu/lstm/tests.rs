@@ -1,3 +1,4 @@
+use super::gates::Gate;
 use super::*;
 use crate::cpu::threads::with_threads;
 
@@ -26,7 +27,7 @@ struct Layer<T> {
     c0: Vec<T>,
 }
 
-impl<T: Real> Layer<T> {
+impl<T: Gate> Layer<T> {
     fn new(batch: usize, time: usize, input: usize, hidden: usize, reverse: bool) -> Self {
         let d = Dims {
             batch,
@@ -192,7 +193,7 @@ const SHAPES: [[usize; 4]; 6] = [
     [17, 2, 9, 16],
 ];
 
-fn layers<T: Real>() -> impl Iterator<Item = Layer<T>> {
+fn layers<T: Gate>() -> impl Iterator<Item = Layer<T>> {
     SHAPES
         .into_iter()
         .flat_map(|[b, t, i, h]| [false, true].map(|reverse| Layer::new(b, t, i, h, reverse)))
