@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::app::{AppTraining, DynApp, Part, Source};
 use crate::data::Table;
 use crate::error::{Error, Result};
-use crate::fs::write_atomic;
+use crate::fs::{sweep, write_atomic};
 use crate::model::{ModelFile, ModelInfo};
 use crate::train::{Event, Observer, Outcome, StopFlag, Trainer, recorded_outcome};
 
@@ -141,6 +141,12 @@ fn fit_and_save(
     stop: &StopFlag,
     resume: bool,
 ) -> Result<Finish> {
+    if resume {
+        // What a process that was killed here left half-written; the trainer sweeps its own folder.
+        for path in [&paths.model, &paths.predictions] {
+            sweep(path.parent().unwrap_or(Path::new(".")))?;
+        }
+    }
     let mut trainer = Trainer::new()
         .checkpoints(&paths.checkpoints)
         .stop(stop.clone());

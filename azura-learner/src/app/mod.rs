@@ -1,17 +1,21 @@
 //! An app is one kind of problem: its data, its model and its honest scores. Never a training loop.
 //!
 //! This file holds the trait [`App`] and the plain values it exchanges. `erased.rs` makes every `App`
-//! usable without its types ([`DynApp`]), `registry.rs` finds apps by name, `schema.rs` checks
-//! configurations. Nothing here assumes series, tables or any other kind of data: a batch is tensors
-//! by the app's own convention.
+//! usable without its types ([`DynApp`]) with `in_training.rs` and `loaded.rs` behind it, `registry.rs`
+//! finds apps by name, `schema.rs` and `check.rs` know configurations. Nothing here assumes series,
+//! tables or any other kind of data: a batch is tensors by the app's own convention.
 
+mod check;
 mod erased;
+mod in_training;
+mod loaded;
 mod registry;
 mod schema;
 
+pub use check::check;
 pub use erased::{AppTraining, DynApp, Predictor, Report};
 pub use registry::Registry;
-pub use schema::{check, merge, schema_of};
+pub use schema::{merge, schema_of};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,16 +1,11 @@
-//! Configurations against their JSON Schema: unknown keys, wrong types, values out of range.
+//! The JSON Schema of a configuration, and a configuration over its defaults.
 //!
 //! The schema comes from the app's config type (`schemars`), so an app writes names, docs, defaults and
-//! ranges once. This reads the part of JSON Schema that such schemas use; a keyword that it does not
-//! know never refuses a value, and the typed reading that follows has the last word.
+//! ranges once; `check.rs` holds values against it.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
-use serde_json::{Map, Value};
-
-use crate::data::nearest;
-use crate::error::Problem;
-use crate::train::{Every, Span};
+use serde_json::Value;
 
 /// The JSON Schema (draft 2020-12) of a configuration, with docs, ranges and defaults.
 ///
@@ -43,27 +38,6 @@ fn put_defaults(schema: &mut Value, defaults: &Value) {
     }
 }
 
-/// Everything in `value` that `schema` does not allow, in the order of `value`.
-///
-/// Objects with named properties are closed: a key that is none of them is a problem, with the nearest
-/// name as help.
-///
-/// ```
-/// use azura_learner::app::{check, schema_of};
-/// use azura_learner::TrainConfig;
-/// let problems = check(&schema_of::<TrainConfig>(), &serde_json::json!({ "epoch": 3, "batch": 0 }));
-/// assert_eq!(problems[0].to_string(), "`epoch`: unknown key; did you mean `epochs`?");
-/// assert_eq!(problems[1].to_string(), "`batch`: must be at least 1, but is 0");
-/// ```
-pub fn check(schema: &Value, value: &Value) -> Vec<Problem> {
-    let mut walk = Walk {
-        root: schema,
-        problems: Vec::new(),
-    };
-    walk.visit(schema, value, "", 0);
-    walk.problems
-}
-
 /// `base` with the values of `over` in their places.
 ///
 /// Sections (objects with named properties in `schema`) are merged key by key; everything else, such
@@ -79,378 +53,43 @@ pub fn check(schema: &Value, value: &Value) -> Vec<Problem> {
 /// assert_eq!(merged, json!({ "lr": 0.1, "schedule": { "kind": "cosine", "warmup": 0.2 } }));
 /// ```
 pub fn merge(schema: &Value, base: &Value, over: &Value) -> Value {
-    let walk = Walk {
-        root: schema,
-        problems: Vec::new(),
-    };
-    walk.merge(schema, base, over, 0)
+    merged(schema, schema, base, over, 0)
 }
 
 /// Schemas of configurations are shallow; a deeper one refers to itself.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
-struct Walk<'a> {
-    root: &'a Value,
-    problems: Vec<Problem>,
+fn merged(root: &Value, schema: &Value, base: &Value, over: &Value, depth: usize) -> Value {
+    let schema = target(root, schema).unwrap_or(schema);
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let (Some(properties), Value::Object(base), Value::Object(over)) = (properties, base, over)
+    else {
+        return over.clone();
+    };
+    let mut result = base.clone();
+    for (name, value) in over {
+        let value = match (properties.get(name), base.get(name)) {
+            (Some(property), Some(base)) if depth < DEEPEST => {
+                merged(root, property, base, value, depth + 1)
+            }
+            _ => value.clone(),
+        };
+        result.insert(name.clone(), value);
+    }
+    Value::Object(result)
 }
 
-impl<'a> Walk<'a> {
-    fn visit(&mut self, schema: &'a Value, value: &Value, key: &str, depth: usize) {
-        if depth > DEEPEST {
-            return;
-        }
-        if let Some(target) = self.target(schema) {
-            self.visit(target, value, key, depth + 1);
-        }
-        if let Some(all) = schema.get("allOf").and_then(Value::as_array) {
-            for each in all {
-                self.visit(each, value, key, depth + 1);
-            }
-        }
-        for choice in ["oneOf", "anyOf"] {
-            if let Some(choices) = schema.get(choice).and_then(Value::as_array) {
-                self.choose(choices, value, key, depth + 1);
-            }
-        }
-        if self.has_type(schema, value, key) {
-            self.allowed(schema, value, key);
-            self.format(schema, value, key);
-            match value {
-                Value::Number(_) => self.range(schema, value, key),
-                Value::String(text) => self.length(schema, text.chars().count(), "characters", key),
-                Value::Array(items) => self.array(schema, items, key, depth),
-                Value::Object(map) => self.object(schema, map, key, depth),
-                Value::Null | Value::Bool(_) => {}
-            }
-        }
-    }
-
-    fn target(&self, schema: &Value) -> Option<&'a Value> {
-        let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
-        self.root.pointer(pointer)
-    }
-
-    fn merge(&self, schema: &'a Value, base: &Value, over: &Value, depth: usize) -> Value {
-        let schema = self.target(schema).unwrap_or(schema);
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let (Some(properties), Value::Object(base), Value::Object(over)) = (properties, base, over)
-        else {
-            return over.clone();
-        };
-        let mut merged = base.clone();
-        for (name, value) in over {
-            let value = match (properties.get(name), base.get(name)) {
-                (Some(property), Some(base)) if depth < DEEPEST => {
-                    self.merge(property, base, value, depth + 1)
-                }
-                _ => value.clone(),
-            };
-            merged.insert(name.clone(), value);
-        }
-        Value::Object(merged)
-    }
-
-    fn report(&mut self, key: &str, message: String, help: Option<String>) {
-        self.problems.push(Problem {
-            key: key.to_string(),
-            message,
-            help,
-        });
-    }
-
-    /// True if the value has a type that the schema allows.
-    fn has_type(&mut self, schema: &Value, value: &Value, key: &str) -> bool {
-        let names: Vec<&str> = match schema.get("type") {
-            None => return true,
-            Some(Value::String(name)) => vec![name],
-            Some(names) => names
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect(),
-        };
-        let fits = names.iter().any(|name| match *name {
-            "null" => value.is_null(),
-            "boolean" => value.is_boolean(),
-            "integer" => value.is_i64() || value.is_u64(),
-            "number" => value.is_number(),
-            "string" => value.is_string(),
-            "array" => value.is_array(),
-            "object" => value.is_object(),
-            _ => true,
-        });
-        if !fits {
-            let wanted: Vec<&str> = names.iter().map(|name| described(name)).collect();
-            let message = format!("must be {}, but is {}", wanted.join(" or "), shown(value));
-            self.report(key, message, options(schema));
-        }
-        fits
-    }
-
-    fn allowed(&mut self, schema: &Value, value: &Value, key: &str) {
-        let only = schema.get("const").map(std::slice::from_ref);
-        let Some(values) = only.or_else(|| schema.get("enum")?.as_array().map(Vec::as_slice))
-        else {
-            return;
-        };
-        if !values.contains(value) {
-            self.not_among(values, value, key);
-        }
-    }
-
-    fn not_among(&mut self, values: &[Value], value: &Value, key: &str) {
-        let names: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
-        let near = value
-            .as_str()
-            .and_then(|text| nearest(text, names.iter().copied()));
-        let all: Vec<String> = values.iter().map(Value::to_string).collect();
-        let message = format!("must be one of {}, but is {}", all.join(", "), shown(value));
-        self.report(
-            key,
-            message,
-            near.map(|near| format!("did you mean `{near}`?")),
-        );
-    }
-
-    /// One of several schemas: silent if any allows the value, else the problems of the nearest one.
-    fn choose(&mut self, choices: &'a [Value], value: &Value, key: &str, depth: usize) {
-        // Documented variants of an enum come as one `const` each: they are one list of words.
-        let words: Option<Vec<Value>> = choices
-            .iter()
-            .map(|c| {
-                c.get("const")
-                    .cloned()
-                    .map(|c| vec![c])
-                    .or_else(|| c.get("enum")?.as_array().cloned())
-            })
-            .collect::<Option<Vec<_>>>()
-            .map(|lists| lists.concat());
-        if let Some(words) = words {
-            if !words.contains(value) {
-                self.not_among(&words, value, key);
-            }
-            return;
-        }
-        let mut nearest: Option<Vec<Problem>> = None;
-        for choice in choices {
-            let mut walk = Walk {
-                root: self.root,
-                problems: Vec::new(),
-            };
-            walk.visit(choice, value, key, depth);
-            if walk.problems.is_empty() {
-                return;
-            }
-            let rank = |problems: &[Problem]| {
-                // A problem deeper inside means that the outer shape was right.
-                let here = problems.iter().filter(|p| p.key == key).count();
-                (here, problems.len())
-            };
-            if nearest
-                .as_ref()
-                .is_none_or(|n| rank(&walk.problems) < rank(n))
-            {
-                nearest = Some(walk.problems);
-            }
-        }
-        self.problems.extend(nearest.unwrap_or_default());
-    }
-
-    fn range(&mut self, schema: &Value, value: &Value, key: &str) {
-        let Some(x) = value.as_f64() else { return };
-        let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
-        let low = bound("minimum")
-            .filter(|&low| x < low)
-            .map(|l| format!("at least {l}"));
-        let high = bound("maximum")
-            .filter(|&high| x > high)
-            .map(|h| format!("at most {h}"));
-        let above = bound("exclusiveMinimum")
-            .filter(|&low| x <= low)
-            .map(|l| format!("above {l}"));
-        let below = bound("exclusiveMaximum")
-            .filter(|&high| x >= high)
-            .map(|h| format!("below {h}"));
-        if let Some(rule) = low.or(high).or(above).or(below) {
-            self.report(key, format!("must be {rule}, but is {value}"), None);
-        }
-    }
-
-    fn length(&mut self, schema: &Value, length: usize, unit: &str, key: &str) {
-        let names = if unit == "items" {
-            ["minItems", "maxItems"]
-        } else {
-            ["minLength", "maxLength"]
-        };
-        let [low, high] = names.map(|name| schema.get(name).and_then(Value::as_u64));
-        let length = length as u64;
-        if let Some(low) = low.filter(|&low| length < low) {
-            self.report(
-                key,
-                format!("must have at least {low} {unit}, but has {length}"),
-                None,
-            );
-        }
-        if let Some(high) = high.filter(|&high| length > high) {
-            self.report(
-                key,
-                format!("must have at most {high} {unit}, but has {length}"),
-                None,
-            );
-        }
-    }
-
-    /// Our own formats; those of JSON Schema are notes for people.
-    fn format(&mut self, schema: &Value, value: &Value, key: &str) {
-        let read = |value: &Value| match schema.get("format").and_then(Value::as_str) {
-            Some("azura-span") => serde_json::from_value::<Span>(value.clone()).err(),
-            Some("azura-every") => serde_json::from_value::<Every>(value.clone()).err(),
-            _ => None,
-        };
-        if let Some(error) = read(value) {
-            self.report(key, error.to_string(), None);
-        }
-    }
-
-    fn array(&mut self, schema: &'a Value, items: &[Value], key: &str, depth: usize) {
-        self.length(schema, items.len(), "items", key);
-        if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
-            let twice = items
-                .iter()
-                .enumerate()
-                .find(|(i, item)| items[..*i].contains(item));
-            if let Some((_, item)) = twice {
-                self.report(
-                    key,
-                    format!("must not repeat a value, but has {item} twice"),
-                    None,
-                );
-            }
-        }
-        let first = schema.get("prefixItems").and_then(Value::as_array);
-        for (i, item) in items.iter().enumerate() {
-            let each = first
-                .and_then(|first| first.get(i))
-                .or_else(|| schema.get("items"));
-            if let Some(each) = each {
-                self.visit(each, item, &format!("{key}[{i}]"), depth + 1);
-            }
-        }
-    }
-
-    fn object(&mut self, schema: &'a Value, map: &Map<String, Value>, key: &str, depth: usize) {
-        let join = |name: &str| match key {
-            "" => name.to_string(),
-            key => format!("{key}.{name}"),
-        };
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let others = schema.get("additionalProperties");
-        for (name, value) in map {
-            if let Some(property) = properties.and_then(|properties| properties.get(name)) {
-                self.visit(property, value, &join(name), depth + 1);
-            } else if let Some(other) = others.filter(|other| other.is_object()) {
-                self.visit(other, value, &join(name), depth + 1);
-            } else if let Some(properties) = properties
-                && others != Some(&Value::Bool(true))
-            {
-                let help = self.near_key(properties, name, key);
-                self.report(&join(name), "unknown key".to_string(), help);
-            }
-        }
-        for name in schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            if let Some(name) = name.as_str().filter(|name| !map.contains_key(*name)) {
-                self.report(&join(name), "is missing".to_string(), None);
-            }
-        }
-    }
-
-    /// The nearest sibling, or the same name elsewhere in the configuration.
-    fn near_key(&self, properties: &Map<String, Value>, name: &str, key: &str) -> Option<String> {
-        let prefix = if key.is_empty() {
-            String::new()
-        } else {
-            format!("{key}.")
-        };
-        let near = nearest(name, properties.keys().map(String::as_str));
-        let near = near.map(|near| format!("{prefix}{near}")).or_else(|| {
-            let mut paths = Vec::new();
-            self.paths(self.root, "", 0, &mut paths);
-            paths
-                .into_iter()
-                .find(|path| path.rsplit('.').next() == Some(name))
-        });
-        match near {
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None => {
-                let keys: Vec<&str> = properties.keys().map(String::as_str).collect();
-                Some(format!("there are: {}", keys.join(", ")))
-            }
-        }
-    }
-
-    /// The dotted paths of all keys.
-    fn paths(&self, schema: &'a Value, key: &str, depth: usize, paths: &mut Vec<String>) {
-        if depth > 8 {
-            return;
-        }
-        let schema = self.target(schema).unwrap_or(schema);
-        for (name, property) in schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            let path = if key.is_empty() {
-                name.clone()
-            } else {
-                format!("{key}.{name}")
-            };
-            self.paths(property, &path, depth + 1, paths);
-            paths.push(path);
-        }
-    }
-}
-
-fn described(kind: &str) -> &str {
-    match kind {
-        "null" => "absent",
-        "boolean" => "true or false",
-        "integer" => "an integer",
-        "number" => "a number",
-        "string" => "a text",
-        "array" => "a list",
-        "object" => "a section with keys of its own",
-        other => other,
-    }
-}
-
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 40 {
-        return text;
-    }
-    let start: String = text.chars().take(39).collect();
-    format!("{start}…")
-}
-
-fn options(schema: &Value) -> Option<String> {
-    let values = schema.get("enum")?.as_array()?;
-    let all: Vec<String> = values.iter().map(Value::to_string).collect();
-    Some(format!("one of {}", all.join(", ")))
+/// What a schema that is a reference refers to.
+pub(super) fn target<'a>(root: &'a Value, schema: &Value) -> Option<&'a Value> {
+    let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
+    root.pointer(pointer)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
-    use schemars::JsonSchema;
-    use serde::{Deserialize, Serialize};
+    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
@@ -469,7 +108,7 @@ mod tests {
 
     #[derive(Serialize, Deserialize, JsonSchema)]
     #[serde(default)]
-    struct Config {
+    pub struct Config {
         /// Columns.
         #[schemars(length(min = 1))]
         columns: Vec<String>,
@@ -495,121 +134,6 @@ mod tests {
                 },
             }
         }
-    }
-
-    fn problems(value: Value) -> Vec<String> {
-        check(&schema_of::<Config>(), &value)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
-    }
-
-    #[test]
-    fn defaults_and_partial_documents_pass() {
-        assert_eq!(
-            problems(serde_json::to_value(Config::default()).unwrap()),
-            [""; 0]
-        );
-        assert_eq!(problems(json!({})), [""; 0]);
-        assert_eq!(
-            problems(json!({
-                "train": { "schedule": { "kind": "cosine", "warmup": 0.1 }, "time_limit": "30m", "lr": 1 },
-                "limit": 3, "weights": { "a": 1.5 }, "scaling": { "kind": "range", "low": 0, "high": 1 },
-            })),
-            [""; 0]
-        );
-    }
-
-    #[test]
-    fn unknown_keys_come_with_a_suggestion() {
-        assert_eq!(
-            problems(json!({ "train": { "epoch": 5 } })),
-            ["`train.epoch`: unknown key; did you mean `train.epochs`?"]
-        );
-        assert_eq!(
-            problems(json!({ "epochs": 5 })),
-            ["`epochs`: unknown key; did you mean `train.epochs`?"]
-        );
-        assert_eq!(
-            problems(json!({ "zzzz": 5 })),
-            ["`zzzz`: unknown key; there are: columns, window, limit, scaling, weights, train"]
-        );
-    }
-
-    #[test]
-    fn types_ranges_and_words_are_checked_with_their_key() {
-        for (value, expected) in [
-            (
-                json!({ "window": 1 }),
-                "`window`: must be at least 2, but is 1",
-            ),
-            (
-                json!({ "window": 11 }),
-                "`window`: must be at most 10, but is 11",
-            ),
-            (
-                json!({ "window": 2.5 }),
-                "`window`: must be an integer, but is 2.5",
-            ),
-            (
-                json!({ "window": "5" }),
-                "`window`: must be an integer, but is \"5\"",
-            ),
-            (
-                json!({ "window": -1 }),
-                "`window`: must be at least 2, but is -1",
-            ),
-            (
-                json!({ "limit": "x" }),
-                "`limit`: must be an integer or absent, but is \"x\"",
-            ),
-            (
-                json!({ "columns": [] }),
-                "`columns`: must have at least 1 items, but has 0",
-            ),
-            (
-                json!({ "columns": [1] }),
-                "`columns[0]`: must be a text, but is 1",
-            ),
-            (
-                json!({ "weights": { "a": "b" } }),
-                "`weights.a`: must be a number, but is \"b\"",
-            ),
-            (
-                json!({ "train": 3 }),
-                "`train`: must be a section with keys of its own, but is 3",
-            ),
-            (
-                json!({ "train": { "lr": 0.0 } }),
-                "`train.lr`: must be above 0, but is 0.0",
-            ),
-            (
-                json!({ "train": { "optimizer": "adamv" } }),
-                "`train.optimizer`: must be one of \"adamw\", \"adam\", \"sgd\", but is \"adamv\"; did you mean \
-                 `adamw`?",
-            ),
-            (
-                json!({ "train": { "time_limit": "soon" } }),
-                "`train.time_limit`: expected a length of time such as 90s, 5m or 1h30m, but got `soon`",
-            ),
-            (
-                json!({ "train": { "schedule": { "warmup": 1 } } }),
-                "`train.schedule.warmup`: must be below 1, but is 1",
-            ),
-        ] {
-            assert_eq!(problems(value), [expected]);
-        }
-    }
-
-    #[test]
-    fn a_tagged_variant_reports_what_is_wrong_inside() {
-        let found = problems(json!({ "scaling": { "kind": "range", "low": 0 } }));
-        assert_eq!(found, ["`scaling.high`: is missing"]);
-        let found = problems(json!({ "scaling": { "kind": "rang" } }));
-        assert!(
-            found[0].starts_with("`scaling.kind`: must be one of"),
-            "{found:?}"
-        );
     }
 
     #[test]

@@ -190,7 +190,10 @@ impl<'t, 'o> Running<'t, 'o> {
         if !(sum.is_finite() && loss.weight > 0.0) {
             return Err(self.diverged(Culprit::Loss, sum / loss.weight));
         }
+        let weight = loss.weight;
         loss.mean()?.backward()?;
+        // A step copies an arena that is still looked at; nothing of this pass is needed any more.
+        drop((output, loss));
         if !self.reached {
             let untouched = store.untouched();
             if !untouched.is_empty() {
@@ -210,14 +213,14 @@ impl<'t, 'o> Running<'t, 'o> {
         self.optimizer.step(lr)?;
         store.zero_grad();
         self.scalars.loss_sum += sum;
-        self.scalars.loss_weight += loss.weight;
+        self.scalars.loss_weight += weight;
         self.scalars.position.step += 1;
         self.scalars.position.batch += 1;
         self.trainer.tell(&Event::Step {
             epoch: self.scalars.position.epoch + 1,
             batch: self.scalars.position.batch,
             step: self.scalars.position.step,
-            loss: sum / loss.weight,
+            loss: sum / weight,
             lr,
             grad_norm: norm,
             rows: batch.rows.len(),

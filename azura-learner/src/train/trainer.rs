@@ -99,7 +99,8 @@ impl<'o> Trainer<'o> {
 
     /// Goes on from `last.safetensors`, as if training had never stopped.
     ///
-    /// A finished training returns its recorded outcome at once, unless its budget was raised.
+    /// A finished training returns its recorded outcome at once, unless its budget was raised. Where the
+    /// schedule follows the budget (cosine, warm-up), a raised budget stretches the rest of its curve.
     ///
     /// # Errors
     /// As [`run`](Trainer::run), and [`Error::NotFound`] or [`Error::Checkpoint`] if there is no
@@ -120,7 +121,7 @@ impl<'o> Trainer<'o> {
         };
         if state.scalars.fingerprint != training.fingerprint() {
             return Err(mismatch(
-                "it belongs to another configuration, model or data; resume with the run's own, of which \
+                "it belongs to another configuration, model, data or version of azura; resume with the run's own, of which \
                  only the budget (epochs, max_steps, time_limit) may change",
             ));
         }
