@@ -3,18 +3,21 @@
 //! Every element of C is, for each block of k, one chain of fused multiply-adds in the order of k; the sums of the
 //! blocks are added in order, then what C held, then the bias. The blocks depend on the length of k only, so neither
 //! the number of threads nor the place of an element in a tile changes a bit, and AVX2 and AVX-512 agree.
-//! `tile` holds the micro-kernel, `lanes` the vectors it is written in, `pack` the copies that it reads.
+//! `walk` goes through the blocks, `tile` holds the micro-kernel, `lanes` the vectors it is written in, `pack` the
+//! copies that it reads.
 
 mod lanes;
 pub(crate) mod pack;
 mod tile;
+mod walk;
 
 use super::math::Num;
 use super::simd::InstructionSet;
 use super::threads::{Shared, parallel, part, threads};
 pub(crate) use pack::PackedB;
 use std::ops::Range;
-use tile::{Kernels, Tile};
+use tile::Kernels;
+use walk::{Out, Part};
 
 /// A floating point type that has matrix kernels: `f32` or `f64`.
 pub(crate) trait Real:
@@ -238,19 +241,6 @@ fn work(m: usize, n: usize, k: usize) -> usize {
     m * n.next_multiple_of(8) * k.max(1)
 }
 
-/// Rows of A in one block: with [`Real::K_BLOCK`] columns they fill half of a 1 MiB L2 cache.
-const M_BLOCK: usize = 252;
-
-/// Columns of B that are packed at once when A has several blocks; they stay in the L3 cache.
-const N_BLOCK: usize = 2048;
-
-/// Up to this many rows B is read where it is if its rows are contiguous: packing it costs about as much as 3 rows, and
-/// more rows than these gain more than that from aligned, contiguous panels.
-const DIRECT_ROWS: usize = 84;
-
-/// From this many columns on A is packed: every panel of B reads it once.
-const PACK_A_COLS: usize = 256;
-
 /// The blocks of k, equal but for the last one; one empty block if there is no k, since C is to be written still.
 fn k_blocks<T: Real>(k: usize) -> impl Iterator<Item = Range<usize>> {
     let count = k.div_ceil(T::K_BLOCK).max(1);
@@ -320,26 +310,18 @@ fn run<T: Real>(
     parallel(rows * cols, |i| {
         let rows = part(m, rows, i / cols);
         let panels = part(panels, cols, i % cols);
-        // SAFETY: sizes were checked above; parts are disjoint blocks of C; `set` was detected by whoever made it.
-        unsafe {
-            block(
-                kernels,
-                a,
-                &b,
-                rows,
-                panels.start * unit..(panels.end * unit).min(n),
-                &out,
-            )
+        let cols = panels.start * unit..(panels.end * unit).min(n);
+        let part = Part {
+            kernels,
+            a: a.row_range(&rows),
+            b,
+            first_row: rows.start,
+            cols,
+            out: &out,
         };
+        // SAFETY: sizes were checked above; parts are disjoint blocks of C; `set` was detected by whoever made it.
+        unsafe { part.run() };
     });
-}
-
-/// C and what is done to it.
-struct Out<'a, T> {
-    c: Shared<T>,
-    stride: usize,
-    bias_step: usize,
-    epilogue: Epilogue<'a, T>,
 }
 
 /// Into how many blocks of rows and of columns C is cut for the threads: the cut that gives the largest part the least
@@ -369,161 +351,6 @@ fn grid<T: Real>(
         .map(|rows| (rows.min(m), (parts / rows).min(n.div_ceil(unit))))
         .min_by_key(|&(rows, cols)| cost(rows, cols))
         .unwrap_or((1, 1))
-}
-
-/// The part of C in `rows` and `cols`, on this thread.
-///
-/// # Safety
-/// The ranges lie inside A, B and C (with its stride), nobody else touches that part of C, `cols` starts at a multiple
-/// of two vectors, and the processor has the instruction set of `kernels`.
-unsafe fn block<T: Real>(
-    kernels: &Kernels<T>,
-    a: Mat<'_, T>,
-    b: &Right<'_, T>,
-    rows: Range<usize>,
-    cols: Range<usize>,
-    out: &Out<'_, T>,
-) {
-    let (m, n, k) = (rows.len(), cols.len(), a.cols);
-    let a = a.row_range(&rows);
-    let unit = 2 * kernels.lanes;
-    let longest = k_blocks::<T>(k).map(|k| k.len()).max().unwrap_or(0);
-    let n_step = if m > M_BLOCK { N_BLOCK } else { unit };
-    let pack_b = matches!(b, Right::Plain(b) if b.col_stride != 1 || m > DIRECT_ROWS);
-    let pack_a = n >= PACK_A_COLS && m > 1;
-    let heights = |m: usize| m.div_ceil(kernels.tiles.len());
-    let a_room = if pack_a {
-        m.min(M_BLOCK).next_multiple_of(16).max(16) * 2 * longest
-    } else {
-        0
-    };
-    pack::with_scratch(
-        longest * n_step.min(n.next_multiple_of(unit)),
-        |b_pack: *mut T| {
-            pack::with_scratch(a_room, |a_pack: *mut T| {
-                for k_range in k_blocks::<T>(k) {
-                    let mut packed_rows = usize::MAX;
-                    for j0 in (0..n).step_by(n_step) {
-                        let strip = j0..(j0 + n_step).min(n);
-                        for i0 in (0..m).step_by(M_BLOCK) {
-                            let block_rows = i0..(i0 + M_BLOCK).min(m);
-                            let tiles = heights(block_rows.len());
-                            if pack_a && packed_rows != i0 {
-                                packed_rows = i0;
-                                // SAFETY: the ranges lie inside A; a tile takes at most 16 rows for each 13, or 8 for each 5,
-                                // or its own number below that, and `a_room` has twice as many.
-                                unsafe {
-                                    pack::tiles(
-                                        kernels,
-                                        a,
-                                        block_rows.clone(),
-                                        tiles,
-                                        k_range.clone(),
-                                        a_pack,
-                                    );
-                                }
-                            }
-                            for j in strip.clone().step_by(unit) {
-                                let width = (strip.end - j).min(unit);
-                                let vectors = width.div_ceil(kernels.lanes);
-                                let columns = cols.start + j..cols.start + j + width;
-                                let last = width - (vectors - 1) * kernels.lanes;
-                                let (b_at, b_row) = match b {
-                                    Right::Packed(b) => (
-                                        b.panel(&k_range, columns.start).as_ptr(),
-                                        vectors * kernels.lanes,
-                                    ),
-                                    Right::Plain(b) if !pack_b && last == kernels.lanes => {
-                                        // SAFETY: the first element of the panel, inside B unless the block is empty.
-                                        (
-                                            b.data.as_ptr().wrapping_add(
-                                                k_range.start * b.row_stride + columns.start,
-                                            ),
-                                            b.row_stride,
-                                        )
-                                    }
-                                    Right::Plain(b) => {
-                                        let to = b_pack.wrapping_add((j - j0) * k_range.len());
-                                        let width = vectors * kernels.lanes;
-                                        if i0 == 0 || !pack_b {
-                                            // SAFETY: the ranges lie inside B and the panel inside the scratch memory.
-                                            unsafe {
-                                                pack::panel(
-                                                    kernels,
-                                                    *b,
-                                                    k_range.clone(),
-                                                    columns.clone(),
-                                                    width,
-                                                    to,
-                                                )
-                                            };
-                                        }
-                                        (to.cast_const(), width)
-                                    }
-                                };
-                                let mut a_at = a_pack.cast_const();
-                                for t in 0..tiles {
-                                    let tile_rows = part(block_rows.len(), tiles, t);
-                                    let height = tile_rows.len();
-                                    let row = i0 + tile_rows.start;
-                                    let (from, a_row, a_col) = if pack_a {
-                                        let stride = pack::tile_stride(kernels, height);
-                                        let from = a_at;
-                                        a_at = a_at.wrapping_add(stride * k_range.len());
-                                        (from, 1, stride)
-                                    } else {
-                                        let at = row * a.row_stride + k_range.start * a.col_stride;
-                                        (
-                                            a.data.as_ptr().wrapping_add(at),
-                                            a.row_stride,
-                                            a.col_stride,
-                                        )
-                                    };
-                                    let finish = k_range.end == k;
-                                    let c = out.c.get().wrapping_add(
-                                        (rows.start + row) * out.stride + columns.start,
-                                    );
-                                    let tile = Tile {
-                                        k: k_range.len(),
-                                        a: from,
-                                        a_row,
-                                        a_col,
-                                        b: b_at,
-                                        b_row,
-                                        c,
-                                        c_row: out.stride,
-                                        last,
-                                        add: k_range.start > 0 || out.epilogue.accumulate,
-                                        bias: match out.epilogue.bias {
-                                            Some(bias) if finish => bias
-                                                .as_ptr()
-                                                .wrapping_add(columns.start * out.bias_step),
-                                            _ => std::ptr::null(),
-                                        },
-                                        bias_step: out.bias_step,
-                                        relu: finish && matches!(out.epilogue.act, Act::Relu),
-                                    };
-                                    // SAFETY: the caller's contract; `height` and `vectors` index a kernel of that size.
-                                    unsafe { kernels.tiles[height - 1][vectors - 1](&tile) };
-                                    if finish && let Act::Map(map) = out.epilogue.act {
-                                        for i in 0..height {
-                                            // SAFETY: this piece of a row was just written and is ours.
-                                            map(unsafe {
-                                                std::slice::from_raw_parts_mut(
-                                                    c.add(i * out.stride),
-                                                    width,
-                                                )
-                                            });
-                                        }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            });
-        },
-    );
 }
 
 #[cfg(test)]
