@@ -442,7 +442,16 @@ pub fn grad(loss: &Tensor, wrt: &[&Tensor]) -> Result<Vec<Tensor>> {
             wanted: Some(Wanted::new(loss, targets)),
         };
         pass.run(loss, true)?;
-        let results = pass.wanted.map(|wanted| wanted.results).unwrap_or_default();
+        let mut results = pass.wanted.map(|wanted| wanted.results).unwrap_or_default();
+        // A parameter's gradient is collected where it is asked for first.
+        for later in 1..wrt.len() {
+            if let Edge::Param(param) = wrt[later].edge()
+                && let Some(first) = (0..later)
+                    .find(|&i| matches!(wrt[i].edge(), Edge::Param(other) if other == param))
+            {
+                results[later] = results[first].clone();
+            }
+        }
         Ok(results
             .into_iter()
             .zip(wrt)

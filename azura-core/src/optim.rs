@@ -112,10 +112,12 @@ impl Optimizer for Adam {
     }
 
     fn load(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        let steps = load_steps(state)?;
-        self.moments[0].load(&self.store, "m/", state)?;
-        self.moments[1].load(&self.store, "v/", state)?;
-        self.steps = steps;
+        // Nothing is changed before everything was read.
+        let steps = load_steps(&self.store, state)?;
+        let mut moments = [self.store.moments()?, self.store.moments()?];
+        moments[0].load(&self.store, "m/", state)?;
+        moments[1].load(&self.store, "v/", state)?;
+        (self.steps, self.moments) = (steps, moments);
         Ok(())
     }
 }
@@ -124,7 +126,7 @@ impl Optimizer for Adam {
 ///
 /// ```text
 /// g ← g + weight_decay · θ
-/// b ← momentum · b + (1 - dampening) g      (first step: b ← g)
+/// b ← momentum · b + (1 - dampening) g      (first step, and always without momentum: b ← g)
 /// θ ← θ - lr · b                            (Nesterov: θ ← θ - lr (g + momentum · b))
 /// ```
 pub struct Sgd {
@@ -177,7 +179,7 @@ impl Optimizer for Sgd {
                 SgdStep {
                     lr,
                     momentum: self.momentum,
-                    keep: if run.step == 1 { 1.0 } else { 1.0 - self.dampening },
+                    keep: if run.step == 1 || self.momentum == 0.0 { 1.0 } else { 1.0 - self.dampening },
                     decay: self.weight_decay,
                     nesterov: self.nesterov,
                 }
@@ -193,9 +195,10 @@ impl Optimizer for Sgd {
     }
 
     fn load(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        let steps = load_steps(state)?;
-        self.moments[0].load(&self.store, "b/", state)?;
-        self.steps = steps;
+        let steps = load_steps(&self.store, state)?;
+        let mut moments = [self.store.moments()?];
+        moments[0].load(&self.store, "b/", state)?;
+        (self.steps, self.moments) = (steps, moments);
         Ok(())
     }
 }
@@ -219,11 +222,19 @@ fn save_steps(steps: &[u64]) -> Result<Tensor> {
     )
 }
 
-fn load_steps(state: &[(String, Tensor)]) -> Result<Vec<u64>> {
+fn load_steps(store: &Store, state: &[(String, Tensor)]) -> Result<Vec<u64>> {
     let (_, steps) = state
         .iter()
         .find(|(name, _)| name == "steps")
         .ok_or_else(|| Error::Store("the optimiser's state lacks `steps`".to_string()))?;
+    let parameters = store.params().len();
+    // Parameters that were registered after the last step have no count yet.
+    if steps.rank() != 1 || steps.numel() > parameters {
+        return Err(Error::Store(format!(
+            "`steps` must hold a count for each of {parameters} parameters, but got shape {:?}",
+            steps.shape()
+        )));
+    }
     Ok(steps
         .to_vec::<i64>()?
         .into_iter()

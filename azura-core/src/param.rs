@@ -393,8 +393,8 @@ pub(crate) fn check_names<'a>(
     dtype: DType,
     values: &[(String, Tensor)],
 ) -> Result<()> {
-    let mut known = 0;
-    for (name, shape) in expected {
+    let expected: Vec<_> = expected.collect();
+    for &(name, shape) in &expected {
         let mut found = values.iter().filter(|(n, _)| n == name);
         let Some((_, value)) = found.next() else {
             return Err(Error::Store(format!(
@@ -414,15 +414,14 @@ pub(crate) fn check_names<'a>(
                 value.shape()
             )));
         }
-        known += 1;
     }
-    if known != values.len() {
-        return Err(Error::Store(format!(
-            "{} values to load for {known} parameters; the model has other layers than the file",
-            values.len()
-        )));
+    let unknown = |name: &str| !expected.iter().any(|(known, _)| *known == name);
+    match values.iter().find(|(name, _)| unknown(name)) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::Store(format!(
+            "`{name}` is no parameter of this store"
+        ))),
     }
-    Ok(())
 }
 
 /// Neighbouring parameters that take the same optimiser step.

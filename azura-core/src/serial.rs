@@ -76,7 +76,8 @@ pub fn read(bytes: &[u8], name: &str) -> Result<File> {
             }
             Ok((
                 tensor.to_string(),
-                from_le_bytes(dtype, data, view.shape())?,
+                from_le_bytes(dtype, data, view.shape())
+                    .map_err(|e| refuse(format!("tensor `{tensor}`: {e}")))?,
             ))
         })
         .collect::<Result<_>>()?;

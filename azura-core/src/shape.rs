@@ -82,15 +82,21 @@ impl<T: PartialEq> PartialEq for Dims<T> {
     }
 }
 
+/// The most elements a tensor can have: of 8 bytes each they fill the 47 bits of address space that a
+/// process has.
+const MAX_NUMEL: usize = 1 << 44;
+
 /// The number of elements of a shape.
 ///
 /// # Errors
-/// [`Error::Shape`] if the product overflows or exceeds what a buffer can hold.
+/// [`Error::Shape`] if the product of the sizes, those of 0 left out, exceeds what memory can hold:
+/// then strides fit too.
 pub(crate) fn checked_numel(op: &'static str, shape: &[usize]) -> Result<usize> {
     shape
         .iter()
-        .try_fold(1usize, |product, &size| product.checked_mul(size))
-        .filter(|&numel| numel <= isize::MAX as usize / 16)
+        .try_fold(1usize, |product, &size| product.checked_mul(size.max(1)))
+        .filter(|&product| product <= MAX_NUMEL)
+        .map(|_| shape.iter().product())
         .ok_or_else(|| {
             Error::shape(
                 op,
@@ -249,6 +255,7 @@ pub(crate) fn broadcast(op: &'static str, a: &Shape, b: &Shape) -> Result<Shape>
             }
         });
     }
+    checked_numel(op, &shape)?;
     Ok(shape)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::autograd::{Edge, Node};
 use crate::buffer::Buffer;
-use crate::dtype::for_dtype;
+use crate::dtype::{for_dtype, for_float};
 use crate::param::Param;
 use crate::shape::{self, Layout, Shape};
 use crate::{DType, Device, Element, Error, Result};
@@ -291,6 +291,11 @@ impl Tensor {
             Ok(inner) => Arc::try_unwrap(inner.buffer)
                 .map_err(|buffer| Tensor::view_of(buffer, inner.layout, inner.dtype, Origin::None)),
         }
+    }
+
+    /// This tensor, if its elements are floats.
+    pub(crate) fn floats(self, op: &'static str) -> Result<Tensor> {
+        for_float!(op, self.dtype(), _T => Ok(self))
     }
 
     pub(crate) fn expect_dtype(&self, op: &'static str, dtype: DType) -> Result<()> {

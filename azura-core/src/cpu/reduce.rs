@@ -123,6 +123,9 @@ pub(crate) fn sum<T: Sum, F: Term<T>>(
     accumulate: bool,
     out: &mut [T],
 ) {
+    if out.is_empty() {
+        return;
+    }
     let put = |out: &mut T, sum: f64| {
         let sum = T::from_f64(sum * scale);
         *out = if accumulate { *out + sum } else { sum };

@@ -159,7 +159,7 @@ pub(crate) fn log_softmax_backward<T: Real>(y: &[T], dy: &[T], width: usize, dx:
     rows(LogSoftmaxBackward, [y, dy], width, dx);
 }
 
-/// `row_of_gradients = scale · (softmax(x) - onehot(label))`, from the row's saved log-sum-exp.
+/// `row_of_gradients = scale · (softmax(x) - onehot(label))`, from what [`log_sum_exp`] gave.
 pub(crate) fn cross_entropy_backward<T: Real>(
     x: &[T],
     log_sums: &[T],
@@ -174,7 +174,7 @@ pub(crate) fn cross_entropy_backward<T: Real>(
             let x = &x[row * width..(row + 1) * width];
             dispatch(Probabilities {
                 x,
-                log_sum: log_sums[row],
+                log_sum: [log_sums[2 * row], log_sums[2 * row + 1]],
                 scale: scales[row],
                 out: dx,
             });
@@ -185,7 +185,7 @@ pub(crate) fn cross_entropy_backward<T: Real>(
 
 struct Probabilities<'a, T> {
     x: &'a [T],
-    log_sum: T,
+    log_sum: [T; 2],
     scale: T,
     out: &'a mut [T],
 }
@@ -193,16 +193,18 @@ struct Probabilities<'a, T> {
 impl<T: Real> Kernel for Probabilities<'_, T> {
     #[inline(always)]
     fn run(self) {
+        let [top, log] = self.log_sum;
         for (out, &x) in self.out.iter_mut().zip(self.x) {
-            *out = self.scale * (x - self.log_sum).exp();
+            *out = self.scale * ((x - top) - log).exp();
         }
     }
 }
 
-/// `ln Σ exp(x)` of each row.
+/// `ln Σ exp(x)` of each row as two numbers whose sum it is: the largest `x`, and the logarithm of the
+/// sum of `exp(x - largest)`. Added up, the second would lose its digits to a large first.
 pub(crate) fn log_sum_exp<T: Real>(x: &[T], width: usize, out: &mut [T]) {
-    for_rows(out, 1, (GRAIN / width.max(1)).max(1), |first, out| {
-        for (i, out) in out.iter_mut().enumerate() {
+    for_rows(out, 2, (GRAIN / width.max(1)).max(1), |first, out| {
+        for (i, out) in out.chunks_exact_mut(2).enumerate() {
             dispatch(LogSumExp {
                 x: &x[(first + i) * width..(first + i + 1) * width],
                 out,
@@ -213,7 +215,7 @@ pub(crate) fn log_sum_exp<T: Real>(x: &[T], width: usize, out: &mut [T]) {
 
 struct LogSumExp<'a, T> {
     x: &'a [T],
-    out: &'a mut T,
+    out: &'a mut [T],
 }
 
 impl<T: Real> Kernel for LogSumExp<'_, T> {
@@ -221,6 +223,7 @@ impl<T: Real> Kernel for LogSumExp<'_, T> {
     fn run(self) {
         let top = largest(self.x);
         let sum = fold(self.x, T::lit(0.0), |_, x| (x - top).exp(), |a, b| a + b);
-        *self.out = sum.ln() + top;
+        self.out[0] = top;
+        self.out[1] = sum.ln();
     }
 }

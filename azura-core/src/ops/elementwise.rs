@@ -434,7 +434,7 @@ impl Tensor {
     pub fn add(self, rhs: impl Into<Rhs>) -> Result<Tensor> {
         match rhs.into() {
             Rhs::Tensor(b) => binary(self, b, Add),
-            Rhs::Scalar(add) => unary(self, Affine { mul: 1.0, add }),
+            Rhs::Scalar(add) => unary(self.floats("add")?, Affine { mul: 1.0, add }),
         }
     }
 
@@ -445,7 +445,7 @@ impl Tensor {
     pub fn sub(self, rhs: impl Into<Rhs>) -> Result<Tensor> {
         match rhs.into() {
             Rhs::Tensor(b) => binary(self, b, Sub),
-            Rhs::Scalar(b) => unary(self, Affine { mul: 1.0, add: -b }),
+            Rhs::Scalar(b) => unary(self.floats("sub")?, Affine { mul: 1.0, add: -b }),
         }
     }
 
@@ -456,7 +456,7 @@ impl Tensor {
     pub fn mul(self, rhs: impl Into<Rhs>) -> Result<Tensor> {
         match rhs.into() {
             Rhs::Tensor(b) => binary(self, b, Mul),
-            Rhs::Scalar(mul) => unary(self, Affine { mul, add: 0.0 }),
+            Rhs::Scalar(mul) => unary(self.floats("mul")?, Affine { mul, add: 0.0 }),
         }
     }
 
@@ -498,9 +498,9 @@ impl Tensor {
     /// Each element moved into `[low, high]`; the gradient is 0 outside.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `low > high`, [`Error::DType`] if the dtype is not a float.
+    /// [`Error::Argument`] unless `low <= high`, [`Error::DType`] if the dtype is not a float.
     pub fn clamp(self, low: f64, high: f64) -> Result<Tensor> {
-        if low > high {
+        if low.is_nan() || high.is_nan() || low > high {
             return Err(Error::argument(
                 "clamp",
                 "low must not exceed high",
@@ -617,7 +617,8 @@ macro_rules! comparisons {
                 /// The result is bool and carries no gradient.
                 ///
                 /// # Errors
-                /// [`Error::Shape`] if sizes cannot be broadcast, [`Error::DType`] if dtypes differ.
+                /// [`Error::Shape`] if sizes cannot be broadcast, [`Error::DType`] if dtypes differ,
+                /// [`Error::Argument`] if a number is not a value of an integer tensor's dtype.
                 pub fn $name(&self, rhs: impl Into<Rhs>) -> Result<Tensor> {
                     compare(stringify!($name), self, rhs.into(), $ty)
                 }
@@ -651,7 +652,21 @@ where
 {
     let b = match b {
         Rhs::Tensor(b) => b,
-        Rhs::Scalar(b) => Tensor::scalar(b, a.dtype()),
+        Rhs::Scalar(value) => {
+            let b = Tensor::scalar(value, a.dtype());
+            // In a float's dtype a number is rounded; among integers it would become another one.
+            if !a.dtype().is_float() && b.cast(DType::F64)?.item::<f64>()? != value {
+                return Err(Error::argument(
+                    op,
+                    format!(
+                        "the number must be a value of the tensor's dtype {}",
+                        a.dtype()
+                    ),
+                    format!("{value}; cast the tensor with `cast`"),
+                ));
+            }
+            b
+        }
     };
     let dtype = same_dtype(op, a, &b)?;
     let shape = shape::broadcast(op, a.sizes(), b.sizes())?;
@@ -692,13 +707,13 @@ mod left_scalar {
     use crate::Result;
 
     pub fn add(a: f64, x: Tensor) -> Result<Tensor> {
-        unary(x, Affine { mul: 1.0, add: a })
+        unary(x.floats("add")?, Affine { mul: 1.0, add: a })
     }
     pub fn sub(a: f64, x: Tensor) -> Result<Tensor> {
-        unary(x, Affine { mul: -1.0, add: a })
+        unary(x.floats("sub")?, Affine { mul: -1.0, add: a })
     }
     pub fn mul(a: f64, x: Tensor) -> Result<Tensor> {
-        unary(x, Affine { mul: a, add: 0.0 })
+        unary(x.floats("mul")?, Affine { mul: a, add: 0.0 })
     }
     pub fn div(a: f64, x: Tensor) -> Result<Tensor> {
         unary(x, ScalarOver(a))

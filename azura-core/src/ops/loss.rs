@@ -142,13 +142,13 @@ impl Tensor {
         let edges = Edges::of(&[self]);
         let x = self.contiguous_detached();
         let losses = for_float!(op, x.dtype(), T => {
-            let log_sums = Tensor::fill_new::<T>([rows].into_iter().collect(), |out| {
+            let log_sums = Tensor::fill_new::<T>([rows, 2].into_iter().collect(), |out| {
                 kernel::log_sum_exp(x.slice::<T>(), classes, out);
             });
-            let losses = Tensor::fill_new::<T>(*log_sums.sizes(), |out| {
-                let x = x.slice::<T>();
-                for (row, (out, log_sum)) in out.iter_mut().zip(log_sums.slice::<T>()).enumerate() {
-                    *out = log_sum - x[row * classes + labels[row]];
+            let losses = Tensor::fill_new::<T>([rows].into_iter().collect(), |out| {
+                let (x, log_sums) = (x.slice::<T>(), log_sums.slice::<T>().chunks_exact(2));
+                for (row, (out, log_sum)) in out.iter_mut().zip(log_sums).enumerate() {
+                    *out = log_sum[1] - (x[row * classes + labels[row]] - log_sum[0]);
                 }
             });
             edges.record(op, losses, || {

@@ -77,6 +77,7 @@ fn product(a: &Tensor, b: &Tensor, batch: &Shape) -> Result<Tensor> {
     let mut sizes = *batch;
     sizes.push(a.rows);
     sizes.push(b.cols);
+    shape::checked_numel("matmul", &sizes)?;
     let count = batch.iter().product();
     for_float!("matmul", a.tensor.dtype(), T => Ok(Tensor::fill_new::<T>(sizes, |out| {
         if count == 1 {
@@ -110,17 +111,17 @@ impl Tensor {
                 format!("{:?} and {:?}", self.shape(), rhs.shape()),
             )
         };
+        let rows = rhs.rank().saturating_sub(2);
+        if self.rank() == 0 || rhs.rank() == 0 || self.shape().last() != rhs.shape().get(rows) {
+            return Err(unfit());
+        }
         match (self.rank(), rhs.rank()) {
-            (0, _) | (_, 0) => Err(unfit()),
             (1, _) => {
                 let y = self.unsqueeze(0)?.matmul(rhs)?;
                 y.squeeze(if rhs.rank() == 1 { 0 } else { -2 })
             }
             (_, 1) => self.matmul(&rhs.unsqueeze(1)?)?.squeeze(-1),
-            (m, n) => {
-                if self.shape()[m - 1] != rhs.shape()[n - 2] {
-                    return Err(unfit());
-                }
+            _ => {
                 let lead =
                     |x: &Tensor| x.shape()[..x.rank() - 2].iter().copied().collect::<Shape>();
                 let batch = shape::broadcast("matmul", &lead(self), &lead(rhs))?;
@@ -181,10 +182,10 @@ impl Tensor {
                 op,
                 "needs [..., I], weight [O, I] and bias [O]",
                 format!(
-                    "{:?}, {:?} and {:?}",
+                    "{:?}, {:?} and {}",
                     self.shape(),
                     w.shape(),
-                    b.map(Tensor::shape)
+                    b.map_or("no bias".to_string(), |b| format!("{:?}", b.shape()))
                 ),
             ));
         }
@@ -207,6 +208,7 @@ impl Tensor {
         let mut sizes = *self.sizes();
         let last = sizes.len() - 1;
         sizes[last] = outputs;
+        shape::checked_numel(op, &sizes)?;
         let y = for_float!(op, dtype, T => Tensor::fill_new::<T>(sizes, |out| {
             let act = match activation {
                 Activation::None => Act::None,

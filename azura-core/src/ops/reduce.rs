@@ -21,6 +21,11 @@ struct Plan {
 fn plan(op: &'static str, x: &Tensor, dims: &[isize], keepdim: bool) -> Result<Plan> {
     let mut reduced = [false; shape::MAX_RANK];
     for &dim in dims {
+        if x.rank() == 0 {
+            // A number counts as one axis of size 1, as in PyTorch.
+            shape::axis(op, dim, 1)?;
+            continue;
+        }
         let axis = shape::axis(op, dim, x.rank())?;
         if std::mem::replace(&mut reduced[axis], true) {
             return Err(Error::shape(
@@ -153,7 +158,7 @@ impl Tensor {
         let plan = plan("var", self, dims, keepdim)?;
         let n = plan.sizes[1];
         let scale = 1.0 / (n as f64 - correction as f64).max(0.0);
-        let centred = self.clone().sub(self.mean(dims, true)?)?;
+        let centred = self.clone().floats("var")?.sub(self.mean(dims, true)?)?;
         let edges = Edges::of(&[&centred]);
         let squares = self::plan("var", &centred, dims, keepdim)?;
         let y = sum_of("var", &squares, &Square, scale)?;
@@ -169,9 +174,9 @@ impl Tensor {
     /// The largest element along `dim`; NaN if there is one. The gradient goes to the first of equals.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such axis or it is empty, [`Error::DType`] for bool.
+    /// [`Error::Shape`] if there is no such axis or it is empty.
     pub fn max(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
-        let index = self.argmax(dim, true)?;
+        let index = self.arg("max", dim, true, true)?;
         self.pick("max", dim, &index, keepdim)
     }
 
@@ -180,7 +185,7 @@ impl Tensor {
     /// # Errors
     /// Those of [`Tensor::max`].
     pub fn min(&self, dim: isize, keepdim: bool) -> Result<Tensor> {
-        let index = self.argmin(dim, true)?;
+        let index = self.arg("min", dim, true, false)?;
         self.pick("min", dim, &index, keepdim)
     }
 

@@ -4,7 +4,7 @@ use crate::autograd::{Edges, Grads, only};
 use crate::cpu::map;
 use crate::dtype::for_dtype;
 use crate::shape::{self, Layout, Shape};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, same_dtype};
 use crate::{DType, Error, Result};
 
 impl Tensor {
@@ -41,6 +41,12 @@ impl Tensor {
     /// # Errors
     /// [`Error::Shape`] if there are no such axes, or `from` comes after `to`.
     pub fn flatten(&self, from: isize, to: isize) -> Result<Tensor> {
+        if self.rank() == 0 {
+            // A number counts as one axis of size 1, as in PyTorch.
+            shape::axis("flatten", from, 1)?;
+            shape::axis("flatten", to, 1)?;
+            return self.reshape([1]);
+        }
         let first = shape::axis("flatten", from, self.rank())?;
         let last = shape::axis("flatten", to, self.rank())?;
         if first > last {
@@ -91,6 +97,11 @@ impl Tensor {
     /// # Errors
     /// [`Error::Shape`] if there are no such axes.
     pub fn transpose(&self, a: isize, b: isize) -> Result<Tensor> {
+        if self.rank() == 0 {
+            shape::axis("transpose", a, 1)?;
+            shape::axis("transpose", b, 1)?;
+            return Ok(self.clone());
+        }
         let a = shape::axis("transpose", a, self.rank())?;
         let b = shape::axis("transpose", b, self.rank())?;
         let mut axes: Vec<isize> = (0..self.rank() as isize).collect();
@@ -160,6 +171,15 @@ impl Tensor {
     /// # Errors
     /// [`Error::Shape`] if there is no such axis or entry.
     pub fn select(&self, dim: isize, index: usize) -> Result<Tensor> {
+        let axis = shape::axis("select", dim, self.rank())?;
+        let size = self.shape()[axis];
+        if index >= size {
+            return Err(Error::shape(
+                "select",
+                format!("the index must lie in 0..{size}"),
+                format!("{index}"),
+            ));
+        }
         self.narrow(dim, index, 1)?.squeeze(dim)
     }
 
@@ -168,6 +188,10 @@ impl Tensor {
     /// # Errors
     /// [`Error::Shape`] if there is no such axis.
     pub fn squeeze(&self, dim: isize) -> Result<Tensor> {
+        if self.rank() == 0 {
+            shape::axis("squeeze", dim, 1)?;
+            return Ok(self.clone());
+        }
         let axis = shape::axis("squeeze", dim, self.rank())?;
         let mut sizes = *self.sizes();
         if sizes[axis] == 1 {
@@ -184,7 +208,7 @@ impl Tensor {
         let axis = shape::axis("unsqueeze", dim, self.rank() + 1)?;
         let mut sizes = self.shape().to_vec();
         sizes.insert(axis, 1);
-        self.reshape(sizes)
+        self.reshape(&Shape::new("unsqueeze", &sizes)?[..])
     }
 
     /// Axes of size 1 repeated, without a copy, to the sizes of `shape`; missing leading axes are added.
@@ -253,7 +277,7 @@ impl Tensor {
         let mut sizes = *first.sizes();
         sizes[axis] = 0;
         for tensor in tensors {
-            tensor.expect_dtype("cat", first.dtype())?;
+            same_dtype("cat", first, tensor)?;
             let same = tensor.rank() == first.rank()
                 && (0..first.rank()).all(|a| a == axis || tensor.shape()[a] == first.shape()[a]);
             if !same {
@@ -265,6 +289,7 @@ impl Tensor {
             }
             sizes[axis] += tensor.shape()[axis];
         }
+        shape::checked_numel("cat", &sizes)?;
         let edges = Edges::of(tensors);
         let inner: usize = sizes[axis + 1..].iter().product();
         let row = sizes[axis] * inner;
@@ -300,8 +325,19 @@ impl Tensor {
     /// Tensors of equal sizes along a new axis `dim`.
     ///
     /// # Errors
-    /// Those of [`Tensor::cat`] and [`Tensor::unsqueeze`].
+    /// [`Error::Shape`] if `tensors` is empty, shapes differ or there is no such axis, [`Error::DType`] if
+    /// dtypes differ.
     pub fn stack(tensors: &[&Tensor], dim: isize) -> Result<Tensor> {
+        let first = tensors
+            .first()
+            .ok_or_else(|| Error::shape("stack", "there must be a tensor", "none"))?;
+        if let Some(other) = tensors.iter().find(|x| x.shape() != first.shape()) {
+            return Err(Error::shape(
+                "stack",
+                "all tensors must have the same shape",
+                format!("{:?} and {:?}", first.shape(), other.shape()),
+            ));
+        }
         let with_axis = tensors
             .iter()
             .map(|tensor| tensor.unsqueeze(dim))
@@ -330,6 +366,7 @@ impl Tensor {
         let from = *self.sizes();
         let mut sizes = from;
         sizes[axis] = ids.len();
+        shape::checked_numel(op, &sizes)?;
         let inner: usize = from[axis + 1..].iter().product();
         let (row, taken) = (size * inner, ids.len() * inner);
         let source = self.contiguous_detached();
