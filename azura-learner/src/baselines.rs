@@ -93,6 +93,9 @@ impl Ridge {
     /// Rows of the matrix that are held at a time: enough for the product to run at full speed, 12 MB at
     /// 1,500 features.
     const BLOCK: usize = 1024;
+    /// Columns of the Gram matrix made at a time: nearly half of the work is saved from 1,000 features
+    /// on, and the products stay large enough for full speed.
+    const PANEL: usize = 128;
 
     /// Fits `samples` rows of `features` values; `row(i, out)` writes row `i`, and is called twice for
     /// each, so the whole matrix never needs to be in memory.
@@ -141,9 +144,18 @@ impl Ridge {
                 }
             }
             let z = Tensor::from_vec(z, [rows, features])?;
-            let product: Vec<f64> = z.t()?.matmul(&z)?.to_vec()?;
-            for (sum, product) in gram.iter_mut().zip(product) {
-                *sum += product;
+            // ZᵀZ is symmetric: panel by panel, only the columns up to the panel's own are computed.
+            for start in (0..features).step_by(Ridge::PANEL) {
+                let width = Ridge::PANEL.min(features - start);
+                let (panel, upto) = (z.narrow(1, start, width)?, start + width);
+                let product = panel.t()?.matmul(&z.narrow(1, 0, upto)?)?;
+                let product: Vec<f64> = product.to_vec()?;
+                let sums = gram[start * features..].chunks_mut(features);
+                for (sums, product) in sums.zip(product.chunks_exact(upto)) {
+                    for (sum, product) in sums.iter_mut().zip(product) {
+                        *sum += product;
+                    }
+                }
             }
         }
         for j in 0..features {
@@ -269,7 +281,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
-/// Puts `L` of `A = L·Lᵀ` into the lower triangle of the symmetric `a` `[n, n]`, row by row.
+/// Puts `L` of `A = L·Lᵀ` into the lower triangle of `a` `[n, n]`, row by row. Only the lower triangle of
+/// the symmetric `A` is read.
 fn cholesky(a: &mut [f64], n: usize) -> DataResult<()> {
     let largest = (0..n).map(|j| a[j * n + j]).fold(0.0, f64::max);
     // Below this a pivot is rounding error: the sum of n products of that size.

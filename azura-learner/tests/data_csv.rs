@@ -66,6 +66,18 @@ fn every_common_dialect_is_the_same_table() {
 }
 
 #[test]
+fn joined_tables_keep_lines_only_within_one_file() {
+    let gold = table(PLAIN);
+    let twice = gold.append(&gold).unwrap();
+    assert_eq!((twice.len(), twice.line(2)), (4, Some(2)));
+    let other = read_csv_from(PLAIN.as_bytes(), "silver.csv", &columns()).unwrap();
+    let both = gold.append(&other).unwrap();
+    assert_eq!((both.len(), both.line(0), both.line(2)), (4, None, None));
+    let error = both.error_at(2, "close", "no", "yes").to_string();
+    assert_eq!(error, "gold.csv: column `close` (2): row index 2: no; yes");
+}
+
+#[test]
 fn missing_cells_are_nan_only_where_allowed() {
     let text = "a,b\n1,\n2, NA \n3,NaN\n4,null\n5,n/a\n6,0\n";
     let t = read_csv_from(text.as_bytes(), "x", &[Column::number("b").allow_missing()]).unwrap();

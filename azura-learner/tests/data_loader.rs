@@ -48,7 +48,12 @@ fn parts_share_and_renumber() {
     let data = windows(12, &[]);
     let part = data.part(2..6).unwrap().part(1..3).unwrap();
     assert_eq!((part.len(), part.samples()), (2, 3..5));
-    assert_eq!(floats(&part.batch(&[0]).unwrap().tensors[1]), [70.0]);
+    let batch = part.batch(&[0]).unwrap();
+    assert_eq!(floats(&batch.tensors[0])[..2], [3.0, -3.0]);
+    assert_eq!(floats(&batch.tensors[1]), [70.0]);
+    let mut flat = [0.0; 6];
+    part.flat(1, &mut flat);
+    assert_eq!((flat[0], part.target(1)), (4.0, 80.0));
     assert!(part.batch(&[2]).is_err());
     assert!(data.part(2..9).is_err());
     assert!(data.part(0..0).unwrap().is_empty());
@@ -94,7 +99,11 @@ fn values_that_are_not_finite_are_named() {
     let error = new(x.clone(), with(&y, 5)).unwrap_err().to_string();
     assert!(error.contains("row index 5: the target is NaN"), "{error}");
     assert!(new(x.clone(), vec![0.0; 5]).is_err());
-    assert!(Windows::new(x, 0, y, plan).is_err());
+    assert!(Windows::new(x.clone(), 0, y.clone(), plan).is_err());
+    // Rows 3 and 4 are a stretch too short for a sample.
+    let plan = WindowPlan::new(9, 2, 1, &[3, 5]).unwrap();
+    let x = [&with(&x, 4)[..], &[0.0; 3]].concat();
+    assert!(Windows::new(x, 1, vec![0.0; 9], Arc::new(plan)).is_ok());
 }
 
 #[test]

@@ -70,6 +70,27 @@ fn more_rows_than_a_block_hold_the_same_solution() {
 }
 
 #[test]
+fn more_features_than_a_panel_hold_the_same_solution() {
+    // Feature j is 1 in the rows j, n + j, …: weights can be read off, wherever the panels end.
+    let n = 300;
+    let row = |i: usize, out: &mut [f64]| {
+        out.fill(0.0);
+        out[i % n] = 1.0;
+    };
+    // Each pattern has two targets, one above and one below its number, so the number is the best answer.
+    let y: Vec<f64> = (0..2 * n)
+        .map(|i| (i % n) as f64 + if i < n { 1.0 } else { -1.0 })
+        .collect();
+    let alpha = 1e-6;
+    let ridge = Ridge::fit(2 * n, n, row, &y, alpha).unwrap();
+    let mut x = vec![0.0; n];
+    for j in [0, 1, 127, 128, 200, 255, 256, 299] {
+        row(j, &mut x);
+        close(ridge.predict(&x), j as f64, 1e-6);
+    }
+}
+
+#[test]
 fn finds_the_recurrence_of_a_series_in_its_windows() {
     // x[t+1] = x[t] − 0.25 x[t−1] + 2, from two values that keep it moving; targets are the series.
     let mut series = vec![9.0f32, -4.0];
