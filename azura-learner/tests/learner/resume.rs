@@ -5,7 +5,7 @@ use std::path::Path;
 
 use azura_core::{DType, Rng, Store, Tensor};
 use azura_learner::layers::{Ctx, Dropout, Linear, Lstm, Module};
-use azura_learner::train::{EpochRow, Every, On, ScheduleKind, Span, Stop};
+use azura_learner::train::{EpochRow, Every, Monitor, On, ScheduleKind, Span, Stop};
 use azura_learner::{
     Error, Event, Fit, Outcome, Result, StopFlag, Supervised, TensorDataset, TrainConfig, Trainer,
     loss,
@@ -46,6 +46,9 @@ pub fn config() -> TrainConfig {
         lr: 0.03,
         seed: 11,
         checkpoint_every: Every::Steps(3),
+        // The wrong way round, so that the first epoch is the best and the plateau is soon reached:
+        // weights of the best epoch and the lowered rate are then states of their own to lose.
+        mode: Monitor::Max,
         ..TrainConfig::default()
     };
     config.schedule.kind = ScheduleKind::Plateau;
@@ -124,6 +127,7 @@ pub fn resumed(folder: &Path, config: TrainConfig) -> Ending {
 fn stopping_at_any_step_changes_no_bit() {
     let expected = uninterrupted(config());
     assert_eq!(expected.steps, 20);
+    assert!(!expected.history[3].best && expected.history[3].lr < expected.history[0].lr);
     for at in 1..=20 {
         let folder = Folder::new("stop");
         let stop = StopFlag::new();
@@ -276,12 +280,7 @@ fn time_spent_is_carried_over() {
     let folder = Folder::new("time");
     let long = TrainConfig {
         epochs: 1_000_000,
-        patience: 0,
         ..config()
-    };
-    let limit = TrainConfig {
-        time_limit: Span::from_millis(60),
-        ..long
     };
     let stop = StopFlag::new();
     let raise = stop.clone();
@@ -291,19 +290,25 @@ fn time_spent_is_carried_over() {
             raise.raise();
         }
     });
-    let (_, mut first) = fit(limit.clone());
+    let (_, mut first) = fit(long.clone());
     let trainer = Trainer::new()
         .checkpoints(&*folder)
         .observer(observer)
         .stop(stop);
-    assert!(trainer.run(&mut first).unwrap().seconds >= 0.02);
+    let first = trainer.run(&mut first).unwrap();
+    assert!(first.steps == 1 && first.seconds >= 0.02);
+    // A limit below what is spent already leaves no time for another step.
+    let limit = TrainConfig {
+        time_limit: Span::from_millis(10),
+        ..long
+    };
     let (_, mut second) = fit(limit);
     let outcome = Trainer::new()
         .checkpoints(&*folder)
         .resume(&mut second)
         .unwrap();
-    assert_eq!(outcome.stop, Stop::TimeLimit);
-    assert!(outcome.seconds >= 0.06);
+    assert_eq!((outcome.stop, outcome.steps), (Stop::TimeLimit, 1));
+    assert!(outcome.seconds >= first.seconds);
 }
 
 #[test]

@@ -326,6 +326,71 @@ fn what_is_not_finite_stops_training_and_is_never_saved() {
     }
 }
 
+/// A large gradient and a larger rate, so that one step leaves no finite value.
+struct Cliff(Param);
+
+impl Model for Cliff {
+    fn forward(&self, _: &Batch, _: &mut Ctx) -> Result<Tensor> {
+        Ok(self.0.value().mul(1e18)?)
+    }
+
+    fn loss(&self, output: &Tensor, _: &Batch) -> Result<Loss> {
+        Ok(Loss {
+            sum: output.sum_all()?,
+            weight: 1.0,
+        })
+    }
+}
+
+#[test]
+fn a_value_that_is_not_finite_is_found_before_it_is_saved() {
+    let folder = Folder::new("cliff");
+    let store = Store::new(DType::F32);
+    let weight = store
+        .root(Rng::new(1))
+        .param("weight", &[1], Init::Zeros)
+        .unwrap();
+    let steep = TrainConfig {
+        optimizer: azura_learner::train::OptimizerKind::Sgd,
+        lr: 1e25,
+        clip: 0.0,
+        checkpoint_every: Every::Steps(1),
+        ..config(3)
+    };
+    let mut fit = Fit::new(store, Cliff(weight), plane(), steep);
+    let error = Trainer::new()
+        .checkpoints(&*folder)
+        .run(&mut fit)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("at step 1 (epoch 1): parameter `weight` is -inf"),
+        "{error}"
+    );
+    let file = azura_core::serial::load(folder.join("last.safetensors")).unwrap();
+    let value = file
+        .tensors
+        .iter()
+        .find(|(name, _)| name == "value/weight")
+        .unwrap();
+    assert_eq!(value.1.to_vec::<f32>().unwrap(), [0.0]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error_with_its_path() {
+    let folder = Folder::new("full");
+    let taken = folder.join("checkpoints");
+    std::fs::write(&taken, b"a file, not a folder").unwrap();
+    let (_, mut fit) = fit(config(1));
+    let error = Trainer::new()
+        .checkpoints(&taken)
+        .run(&mut fit)
+        .unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(error.to_string().contains("checkpoints"), "{error}");
+    assert_eq!(error.class().exit_code(), 1);
+}
+
 #[test]
 fn a_wrong_monitor_lists_what_there_is() {
     let (_, mut fit) = fit(TrainConfig {
