@@ -149,25 +149,28 @@ pub(super) unsafe fn tiles<T: Real>(
             }
         } else {
             // All tiles for one k before the next k: where A is stored by columns, its memory is read in order.
+            let (size, longer) = (rows.len() / tiles, rows.len() % tiles);
             for p in 0..k.len() {
-                let from = src.add(p * a.col_stride);
-                let mut to = dst;
+                let (mut from, mut to) = (src.add(p * a.col_stride), dst);
+                // Rows of A from this tile's first one on.
+                let mut left = a.rows - rows.start;
                 for t in 0..tiles {
-                    let (tile, skip) = (tile(t), tile(t).start - rows.start);
-                    let stride = tile_stride(kernels, tile.len());
-                    let from = from.add(skip * a.row_stride);
+                    let height = size + usize::from(t < longer);
+                    let stride = tile_stride(kernels, height);
                     // Whole vectors: what is read beyond the tile belongs to the next one.
-                    match (a.row_stride == 1 && tile.start + stride <= a.rows, stride) {
+                    match (a.row_stride == 1 && stride <= left, stride) {
                         (true, 16) => copy_rows::<T, 16>(from, 0, to.add(p * 16), 1),
                         (true, 8) => copy_rows::<T, 8>(from, 0, to.add(p * 8), 1),
                         _ => {
-                            for i in 0..tile.len() {
+                            for i in 0..height {
                                 to.add(p * stride + i)
                                     .write(from.add(i * a.row_stride).read());
                             }
                         }
                     }
-                    to = to.add(stride * k.len());
+                    from = from.wrapping_add(height * a.row_stride);
+                    to = to.wrapping_add(stride * k.len());
+                    left -= height;
                 }
             }
         }

@@ -194,9 +194,9 @@ fn empty_results_are_left_alone() {
 #[test]
 fn shapes_beyond_every_block_size() {
     // More rows than M_BLOCK, more k than K_BLOCK, several threads' worth of work.
-    check::<f32>(257, 67, 530, Layout::Rows, Layout::Columns, 6);
+    check::<f32>(290, 67, 530, Layout::Rows, Layout::Columns, 6);
     check::<f32>(300, 65, 70, Layout::Columns, Layout::Rows, 3);
-    check::<f64>(260, 48, 270, Layout::Gaps, Layout::Rows, 1);
+    check::<f64>(285, 48, 270, Layout::Gaps, Layout::Rows, 1);
     check::<f32>(90, 300, 100, Layout::Rows, Layout::Rows, 10);
     check::<f32>(3, 500, 600, Layout::Rows, Layout::Columns, 2);
     check::<f32>(700, 1, 600, Layout::Rows, Layout::Columns, 2);
