@@ -16,8 +16,23 @@ use std::path::{Path, PathBuf};
 struct Folder(PathBuf);
 
 impl Folder {
+    /// In memory where the system has that: waiting for the disk is most of what these tests would do.
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("azura-{name}-{}", std::process::id()));
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() {
+            memory.to_path_buf()
+        } else {
+            std::env::temp_dir()
+        };
+        Folder::under(parent, name)
+    }
+
+    fn on_disk(name: &str) -> Self {
+        Folder::under(std::env::temp_dir(), name)
+    }
+
+    fn under(parent: PathBuf, name: &str) -> Self {
+        let path = parent.join(format!("azura-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).unwrap();
         Folder(path)
