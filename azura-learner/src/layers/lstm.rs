@@ -49,8 +49,7 @@ pub type LstmState = (Tensor, Tensor);
 struct Direction {
     w_ih: Param,
     w_hh: Param,
-    b_ih: Param,
-    b_hh: Param,
+    biases: Option<[Param; 2]>,
 }
 
 /// The options of an [`Lstm`] under construction.
@@ -60,6 +59,7 @@ pub struct LstmBuilder {
     input: usize,
     hidden: usize,
     layers: usize,
+    bias: bool,
     bidirectional: bool,
     dropout: f64,
 }
@@ -69,6 +69,13 @@ impl LstmBuilder {
     #[must_use]
     pub fn layers(mut self, layers: usize) -> Self {
         self.layers = layers;
+        self
+    }
+
+    /// Whether gates have biases; they do if not said otherwise.
+    #[must_use]
+    pub fn bias(mut self, bias: bool) -> Self {
+        self.bias = bias;
         self
     }
 
@@ -132,8 +139,11 @@ impl LstmBuilder {
                 weights.push(Direction {
                     w_ih: param("weight_ih", &[gates, input])?,
                     w_hh: param("weight_hh", &[gates, self.hidden])?,
-                    b_ih: param("bias_ih", &[gates])?,
-                    b_hh: param("bias_hh", &[gates])?,
+                    biases: if self.bias {
+                        Some([param("bias_ih", &[gates])?, param("bias_hh", &[gates])?])
+                    } else {
+                        None
+                    },
                 });
             }
         }
@@ -150,7 +160,8 @@ impl LstmBuilder {
 }
 
 impl Lstm {
-    /// Begins an LSTM from `input` features to `hidden` units: one layer, one direction, no dropout.
+    /// Begins an LSTM from `input` features to `hidden` units: one layer, one direction, biases, no
+    /// dropout.
     #[allow(clippy::new_ret_no_self)] // The options are named, and `build` ends them.
     pub fn new(input: usize, hidden: usize, p: &Scope) -> LstmBuilder {
         LstmBuilder {
@@ -158,6 +169,7 @@ impl Lstm {
             input,
             hidden,
             layers: 1,
+            bias: true,
             bidirectional: false,
             dropout: 0.0,
         }
@@ -184,8 +196,8 @@ impl Lstm {
             .map(|w| LstmWeights {
                 w_ih: w.w_ih.value(),
                 w_hh: w.w_hh.value(),
-                b_ih: Some(w.b_ih.value()),
-                b_hh: Some(w.b_hh.value()),
+                b_ih: w.biases.as_ref().map(|[ih, _]| ih.value()),
+                b_hh: w.biases.as_ref().map(|[_, hh]| hh.value()),
             })
             .collect();
         let options = LstmOptions {

@@ -66,13 +66,23 @@ fn linear_and_activations() {
 
 #[test]
 fn lstm_of_every_kind() {
-    for (layers, bidirectional) in [(1, false), (2, false), (1, true), (3, true)] {
+    for (layers, bidirectional, bias) in [
+        (1, false, true),
+        (2, false, false),
+        (1, true, true),
+        (3, true, true),
+    ] {
         let store = Store::new(DType::F32);
         let p = store.root(Rng::new(0));
         let builder = Lstm::new(2, 4, &p.at("lstm")).layers(layers).dropout(0.1);
-        let lstm = builder.bidirectional(bidirectional).build().unwrap();
+        let lstm = builder
+            .bidirectional(bidirectional)
+            .bias(bias)
+            .build()
+            .unwrap();
         let directions = 1 + usize::from(bidirectional);
-        assert_eq!(store.params().len(), 4 * layers * directions);
+        let each = if bias { 4 } else { 2 };
+        assert_eq!(store.params().len(), each * layers * directions);
         if bidirectional {
             assert_eq!(store.params()[4].name(), "lstm.weight_ih_l0_reverse");
         }
@@ -84,6 +94,85 @@ fn lstm_of_every_kind() {
             assert_eq!(c.shape(), h.shape());
             output
         });
+    }
+}
+
+/// A tensor of the record of `torch.nn.LSTM`, with the batch that it lacks as an axis of 1.
+fn recorded(name: &str, batch_axis: Option<isize>) -> Tensor {
+    let bytes = include_bytes!("../fixtures/lstm_torch.safetensors");
+    let file = azura_core::serial::read(bytes, "lstm_torch").unwrap();
+    let (_, tensor) = file.tensors.iter().find(|(n, _)| n == name).unwrap();
+    batch_axis.map_or(tensor.clone(), |axis| tensor.unsqueeze(axis).unwrap())
+}
+
+#[test]
+fn lstm_is_pytorchs_by_name_value_and_gradient() {
+    let store = Store::new(DType::F64);
+    let lstm = Lstm::new(2, 3, &store.root(Rng::new(0)))
+        .layers(2)
+        .bidirectional(true)
+        .build()
+        .unwrap();
+    let names: Vec<String> = store.params().iter().map(|p| p.name()).collect();
+    let state: Vec<(String, Tensor)> = names
+        .iter()
+        .map(|name| (name.clone(), recorded(&format!("state/{name}"), None)))
+        .collect();
+    store.load(&state).unwrap();
+
+    let x = recorded("in/0", Some(0)).variable();
+    let (h, c) = (
+        recorded("in/1", Some(1)).variable(),
+        recorded("in/2", Some(1)).variable(),
+    );
+    let (out, (hn, cn)) = lstm
+        .forward(&x, Some(&(h.clone(), c.clone())), &mut Ctx::eval())
+        .unwrap();
+    let close = |got: &Tensor, expected: &Tensor, what: &str| {
+        assert_eq!(got.shape(), expected.shape(), "{what}");
+        let (got, expected) = (
+            got.to_vec::<f64>().unwrap(),
+            expected.to_vec::<f64>().unwrap(),
+        );
+        for (g, e) in got.iter().zip(&expected) {
+            assert!((g - e).abs() <= 1e-12 * e.abs().max(1.0), "{what}: {g} {e}");
+        }
+    };
+    let axes = [Some(0), Some(1), Some(1)];
+    let mut loss = Tensor::scalar(0.0, DType::F64);
+    for (i, got) in [&out, &hn, &cn].into_iter().enumerate() {
+        close(got, &recorded(&format!("out/{i}"), axes[i]), "output");
+        let weighted = got
+            .clone()
+            .mul(&recorded(&format!("gout/{i}"), axes[i]))
+            .unwrap();
+        loss = loss.add(&weighted.sum_all().unwrap()).unwrap();
+    }
+    let inputs = azura_core::grad(&loss, &[&x, &h, &c]);
+    for (i, got) in inputs.unwrap().iter().enumerate() {
+        close(
+            got,
+            &recorded(&format!("gin/{i}"), axes[i]),
+            "input gradient",
+        );
+    }
+    let (out, (hn, cn)) = lstm.forward(&x, Some(&(h, c)), &mut Ctx::eval()).unwrap();
+    let mut loss = Tensor::scalar(0.0, DType::F64);
+    for (i, got) in [&out, &hn, &cn].into_iter().enumerate() {
+        let weighted = got
+            .clone()
+            .mul(&recorded(&format!("gout/{i}"), axes[i]))
+            .unwrap();
+        loss = loss.add(&weighted.sum_all().unwrap()).unwrap();
+    }
+    loss.backward().unwrap();
+    for param in store.params() {
+        let name = param.name();
+        close(
+            &param.grad().unwrap(),
+            &recorded(&format!("gstate/{name}"), None),
+            &name,
+        );
     }
 }
 
