@@ -64,7 +64,10 @@ fn show(context: &Context, name: &str) -> Ended {
         .iter()
         .filter_map(|key| {
             let value = key.split('.').try_fold(&defaults, |v, part| v.get(part))?;
-            let about = root.at(key).and_then(Node::description).unwrap_or_default();
+            let about = root
+                .at(key)
+                .and_then(|node| node.description())
+                .unwrap_or_default();
             let about = about.lines().next().unwrap_or_default().to_string();
             Some((format!("{key} = {}", write::inline(value)), about))
         })

@@ -42,7 +42,7 @@ pub fn run(context: &Context, args: Init) -> Ended {
     );
     let text = format!(
         "{head}{}",
-        write::document(&document, Some(Node::root(&schema)))
+        write::document(&document, Some(&Node::root(&schema)))
     );
     if args.output.as_os_str() == "-" || context.globals.dry_run {
         output::result(format_args!("{text}"))?;

@@ -80,7 +80,7 @@ pub fn resolve(layers: &Layers, rules: &Rules<'_>) -> Result<Resolved, Vec<Failu
     };
     let mut failures = Vec::new();
     for assignment in &layers.assignments {
-        match spread(assignment, schema) {
+        match spread(assignment, &schema) {
             Err(failure) => failures.push(failure),
             Ok(leaves) => {
                 for (key, value) in leaves {
@@ -101,7 +101,7 @@ pub fn resolve(layers: &Layers, rules: &Rules<'_>) -> Result<Resolved, Vec<Failu
     }
     // The app's check reads the whole value, so it runs even after an unknown key: all problems at once.
     for problem in (rules.check)(&resolved.value) {
-        failures.push(out_of_range(&problem, &resolved, schema));
+        failures.push(out_of_range(&problem, &resolved, &schema));
     }
     if failures.is_empty() {
         Ok(resolved)
@@ -113,7 +113,7 @@ pub fn resolve(layers: &Layers, rules: &Rules<'_>) -> Result<Resolved, Vec<Failu
 type Leaf = (String, Option<Value>);
 
 /// The single keys that an assignment sets; a table on the command line sets several.
-fn spread(assignment: &Assignment, schema: Node<'_>) -> Result<Vec<Leaf>, Failure> {
+fn spread(assignment: &Assignment, schema: &Node<'_>) -> Result<Vec<Leaf>, Failure> {
     let key = &assignment.key;
     let value = match &assignment.set {
         Set::Default => return Ok(vec![(key.clone(), None)]),
@@ -226,7 +226,7 @@ fn unknown(key: &str, from: &Assignment, rules: &Rules<'_>, keys: &[String]) -> 
             let default = near
                 .split('.')
                 .try_fold(rules.defaults, |value, part| value.get(part));
-            let about = match (node.map(Node::range), default) {
+            let about = match (node.map(|node| node.range()), default) {
                 (Some(range), Some(default)) => {
                     format!(" ({range}; default {})", super::write::inline(default))
                 }
@@ -238,7 +238,7 @@ fn unknown(key: &str, from: &Assignment, rules: &Rules<'_>, keys: &[String]) -> 
     }
 }
 
-fn out_of_range(problem: &Problem, resolved: &Resolved, schema: Node<'_>) -> Failure {
+fn out_of_range(problem: &Problem, resolved: &Resolved, schema: &Node<'_>) -> Failure {
     let key = problem.key.as_str();
     let origin = resolved.origin(key);
     let message = if key.is_empty() {

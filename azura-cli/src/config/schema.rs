@@ -2,48 +2,49 @@
 
 use serde_json::Value;
 
-/// A key's schema and the way to its definitions.
-#[derive(Clone, Copy)]
+/// A key's schema and the way to its definitions. A key that several alternatives have is all of them.
+#[derive(Clone)]
 pub struct Node<'a> {
     root: &'a Value,
-    node: &'a Value,
+    nodes: Vec<&'a Value>,
 }
 
 impl<'a> Node<'a> {
     /// The schema of a whole configuration.
     pub fn root(root: &'a Value) -> Self {
-        Node { root, node: root }
+        Node {
+            root,
+            nodes: vec![root],
+        }
     }
 
     /// The schema of a dotted key; `None` if the app has no such key.
-    pub fn at(self, key: &str) -> Option<Node<'a>> {
-        key.split('.').try_fold(self, |node, part| node.child(part))
+    pub fn at(&self, key: &str) -> Option<Node<'a>> {
+        key.split('.')
+            .try_fold(self.clone(), |node, part| node.child(part))
     }
 
-    fn child(self, name: &str) -> Option<Node<'a>> {
-        self.variants().into_iter().find_map(|variant| {
-            let node = variant.node;
-            let found = node
-                .get("properties")
-                .and_then(|p| p.get(name))
-                .or_else(|| node.get("additionalProperties").filter(|n| n.is_object()))?;
-            Some(Node {
-                root: self.root,
-                node: found,
-            })
+    fn child(&self, name: &str) -> Option<Node<'a>> {
+        let named = |node: &&'a Value| {
+            let named = node.get("properties").and_then(|p| p.get(name));
+            named.or_else(|| node.get("additionalProperties").filter(|n| n.is_object()))
+        };
+        let nodes: Vec<_> = self.variants().iter().filter_map(named).collect();
+        (!nodes.is_empty()).then_some(Node {
+            root: self.root,
+            nodes,
         })
     }
 
-    /// The node itself and what it refers to or chooses from (`$ref`, `allOf`, `anyOf`, `oneOf`).
-    fn variants(self) -> Vec<Node<'a>> {
+    /// The nodes themselves and what they refer to or choose from (`$ref`, `allOf`, `anyOf`, `oneOf`).
+    fn variants(&self) -> Vec<&'a Value> {
+        // Deeper than any schema; a definition that refers to itself ends here.
+        const DEEPEST: usize = 16;
         let mut found = Vec::new();
-        let mut open = vec![(self.node, 0)];
+        let mut open: Vec<_> = self.nodes.iter().rev().map(|node| (*node, 0)).collect();
         while let Some((node, depth)) = open.pop() {
-            found.push(Node {
-                root: self.root,
-                node,
-            });
-            if depth > 16 {
+            found.push(node);
+            if depth > DEEPEST {
                 continue;
             }
             let target = node
@@ -61,17 +62,15 @@ impl<'a> Node<'a> {
     }
 
     /// The kinds of value that are allowed: `number`, `integer`, `string`, `null`, …
-    pub fn kinds(self) -> Vec<&'a str> {
+    pub fn kinds(&self) -> Vec<&'a str> {
         let mut kinds = Vec::new();
         for variant in self.variants() {
-            match variant.node.get("type") {
+            match variant.get("type") {
                 Some(Value::String(kind)) => kinds.push(kind.as_str()),
                 Some(Value::Array(list)) => kinds.extend(list.iter().filter_map(Value::as_str)),
                 _ => {}
             }
-            if variant.node.get("const").is_some_and(Value::is_string)
-                || variant.node.get("enum").is_some()
-            {
+            if variant.get("const").is_some_and(Value::is_string) || variant.get("enum").is_some() {
                 kinds.push("string");
             }
         }
@@ -81,18 +80,18 @@ impl<'a> Node<'a> {
     }
 
     /// The first description on the way.
-    pub fn description(self) -> Option<&'a str> {
+    pub fn description(&self) -> Option<&'a str> {
         self.first("description").and_then(Value::as_str)
     }
 
-    fn first(self, name: &str) -> Option<&'a Value> {
+    fn first(&self, name: &str) -> Option<&'a Value> {
         self.variants()
             .into_iter()
-            .find_map(|variant| variant.node.get(name))
+            .find_map(|variant| variant.get(name))
     }
 
     /// `number > 0`, `integer 1 … 100`, `one of adam, sgd`.
-    pub fn range(self) -> String {
+    pub fn range(&self) -> String {
         let mut kinds: Vec<_> = self.kinds();
         let optional = kinds.contains(&"null");
         kinds.retain(|kind| *kind != "null");
@@ -122,28 +121,28 @@ impl<'a> Node<'a> {
     }
 
     /// The names that a choice allows, if the key is a choice.
-    pub fn names(self) -> Vec<&'a str> {
+    pub fn names(&self) -> Vec<&'a str> {
         let mut names = Vec::new();
         for variant in self.variants() {
-            let list = variant.node.get("enum").and_then(Value::as_array);
+            let list = variant.get("enum").and_then(Value::as_array);
             names.extend(list.into_iter().flatten().filter_map(Value::as_str));
-            names.extend(variant.node.get("const").and_then(Value::as_str));
+            names.extend(variant.get("const").and_then(Value::as_str));
         }
         names
     }
 
     /// All keys below, dotted; sections themselves are left out.
-    pub fn keys(self) -> Vec<String> {
+    pub fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
         self.collect("", 0, &mut keys);
         keys
     }
 
-    fn collect(self, prefix: &str, depth: usize, keys: &mut Vec<String>) {
+    fn collect(&self, prefix: &str, depth: usize, keys: &mut Vec<String>) {
         let mut leaf = true;
         if depth < 16 {
             for variant in self.variants() {
-                let properties = variant.node.get("properties").and_then(Value::as_object);
+                let properties = variant.get("properties").and_then(Value::as_object);
                 for (name, node) in properties.into_iter().flatten() {
                     leaf = false;
                     let path = match prefix {
@@ -152,7 +151,7 @@ impl<'a> Node<'a> {
                     };
                     let node = Node {
                         root: self.root,
-                        node,
+                        nodes: vec![node],
                     };
                     node.collect(&path, depth + 1, keys);
                 }

@@ -63,7 +63,7 @@ fn bare(key: &str) -> String {
 }
 
 /// A whole configuration as TOML sections; with a schema, each key with its description above it.
-pub fn document(value: &Map<String, Value>, schema: Option<Node<'_>>) -> String {
+pub fn document(value: &Map<String, Value>, schema: Option<&Node<'_>>) -> String {
     let mut text = String::new();
     section("", "", value, schema, &mut text);
     text
@@ -73,7 +73,7 @@ fn section(
     heading: &str,
     path: &str,
     map: &Map<String, Value>,
-    schema: Option<Node<'_>>,
+    schema: Option<&Node<'_>>,
     text: &mut String,
 ) {
     let join = |name: &str| match path {

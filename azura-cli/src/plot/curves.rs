@@ -50,14 +50,14 @@ pub fn curves(title: &str, outcome: &Outcome) -> Option<String> {
     };
     let epochs: Vec<f64> = rows.iter().map(|row| row.epoch as f64).collect();
     let about = match &outcome.best {
-        Some(best) => format!(
+        Some(best) if best.value.is_finite() => format!(
             "Loss on training and validation rows over {} epochs; best {} = {:.4} at epoch {}.",
             rows.len(),
             best.key,
             best.value,
             best.epoch
         ),
-        None => format!(
+        _ => format!(
             "Loss on training and validation rows over {} epochs.",
             rows.len()
         ),

@@ -91,8 +91,10 @@ pub fn forecast(
         x,
         y: (-reach, reach),
     };
-    let mae =
-        |values: &[f64]| values.iter().map(|v| v.abs()).sum::<f64>() / values.len().max(1) as f64;
+    let mae = |values: &[f64]| {
+        let known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+        known.iter().map(|v| v.abs()).sum::<f64>() / known.len().max(1) as f64
+    };
     let mut about = format!(
         "The last {} test rows: mean absolute error of the model {:.4}",
         rows.len(),
