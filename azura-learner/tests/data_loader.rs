@@ -99,7 +99,7 @@ fn values_that_are_not_finite_are_named() {
     let error = new(x.clone(), with(&y, 5)).unwrap_err().to_string();
     assert!(error.contains("row index 5: the target is NaN"), "{error}");
     assert!(new(x.clone(), vec![0.0; 5]).is_err());
-    assert!(Windows::new(x.clone(), 0, y.clone(), plan).is_err());
+    assert!(Windows::new(x.clone(), 0, y, plan).is_err());
     // Rows 3 and 4 are a stretch too short for a sample.
     let plan = WindowPlan::new(9, 2, 1, &[3, 5]).unwrap();
     let x = [&with(&x, 4)[..], &[0.0; 3]].concat();

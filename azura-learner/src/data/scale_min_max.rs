@@ -26,7 +26,7 @@ impl MinMaxScaler {
     /// Learns the range of every column from the given rows, to scale to 0…1.
     ///
     /// # Errors
-    /// As [`StandardScaler::fit`].
+    /// As [`StandardScaler::fit`](super::StandardScaler::fit).
     pub fn fit(
         matrix: &[f64],
         columns: &[impl AsRef<str>],
@@ -38,7 +38,8 @@ impl MinMaxScaler {
     /// As [`MinMaxScaler::fit`], to scale to `low`…`high`.
     ///
     /// # Errors
-    /// As [`StandardScaler::fit`], and [`DataErrorKind::OutOfRange`] unless `low < high`, both finite.
+    /// As [`StandardScaler::fit`](super::StandardScaler::fit), and
+    /// [`OutOfRange`](super::DataErrorKind::OutOfRange) unless `low < high`, both finite.
     pub fn fit_to(
         matrix: &[f64],
         columns: &[impl AsRef<str>],

@@ -34,9 +34,9 @@ impl StandardScaler {
     /// Learns mean and deviation of every column of a row-major matrix from the given rows.
     ///
     /// # Errors
-    /// [`DataErrorKind::Size`] if there are no columns or rows, or rows outside of the matrix;
-    /// [`DataErrorKind::OutOfRange`] with row and column for NaN, infinity, or a column so wide that its
-    /// deviation overflows.
+    /// [`Size`](super::DataErrorKind::Size) if there are no columns or rows, or rows outside of the
+    /// matrix; [`OutOfRange`](super::DataErrorKind::OutOfRange) with row and column for NaN, infinity, or a
+    /// column so wide that its deviation overflows.
     pub fn fit(
         matrix: &[f64],
         columns: &[impl AsRef<str>],
