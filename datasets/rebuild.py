@@ -37,6 +37,10 @@ STOCKS = (
     "bokeh_sampledata", "2026.1", "bokeh_sampledata/_data/stocks.csv.gz",
     "5abadf99b2d394f920120a27de6f0df129859d71d4cfb0bf661bcc99446ab1fd",
 )
+DIGITS = (
+    "scikit-learn", "1.9.1", "sklearn/datasets/data/digits.csv.gz",
+    "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
+)
 
 
 def source(package, version, member, sha256):
@@ -121,7 +125,17 @@ def msft():
     return rows_as_csv(out)
 
 
+def digits():
+    """The label first, then the 64 pixels, row by row; the source has the label last."""
+    rows = csv.reader(io.StringIO(gzip.decompress(source(*DIGITS)).decode("ascii")))
+    out = [["label"] + [f"p{i}" for i in range(64)]]
+    for row in rows:
+        out.append([row[64]] + row[:64])
+    return rows_as_csv(out)
+
+
 FILES = {
+    "digits/digits.csv": digits,
     "stock/msft.csv": msft,
     "stock/sp500.csv": sp500,
     "weather/greensboro.csv": weather,
