@@ -484,4 +484,54 @@ mod tests {
             "{found:?}"
         );
     }
+
+    /// Puts `value` at every key of `at` in turn.
+    fn spread(at: &Value, value: &Value, out: &mut Vec<(String, Value)>) {
+        for (name, inside) in at.as_object().into_iter().flatten() {
+            let mut changed = at.clone();
+            changed[name] = value.clone();
+            out.push((name.clone(), changed));
+            let mut deeper = Vec::new();
+            spread(inside, value, &mut deeper);
+            for (path, inner) in deeper {
+                let mut changed = at.clone();
+                changed[name] = inner;
+                out.push((format!("{name}.{path}"), changed));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_problem_of_the_key_that_it_stands_at() {
+        let schema = schema_of::<Config>();
+        let defaults = serde_json::to_value(Config::default()).unwrap();
+        let values = [
+            json!(null),
+            json!(true),
+            json!("x"),
+            json!(-1),
+            json!(0.5),
+            json!(1e300),
+            json!([]),
+            json!([null]),
+            json!({}),
+            json!({ "zz": 1 }),
+        ];
+        let mut refused = 0;
+        for value in &values {
+            let mut changed = Vec::new();
+            spread(&defaults, value, &mut changed);
+            assert!(changed.len() > 25);
+            for (key, document) in changed {
+                let problems = check(&schema, &document);
+                let read = serde_json::from_value::<Config>(document);
+                assert!(read.is_ok() || !problems.is_empty(), "{key} = {value}");
+                for problem in &problems {
+                    assert!(problem.key.starts_with(&key), "{key} = {value}: {problem}");
+                }
+                refused += usize::from(!problems.is_empty());
+            }
+        }
+        assert!(refused > 150, "{refused}");
+    }
 }

@@ -251,6 +251,31 @@ fn a_finished_run_is_reported_and_never_overwritten() {
 }
 
 #[test]
+fn a_run_that_died_before_its_model_was_written_writes_it() {
+    let folder = Folder::new("late");
+    let config = json!({ "train": { "epochs": 2 } });
+    let first = train_in(&folder, &config);
+    let expected = std::fs::read(&first.model).unwrap();
+    let paths = RunPaths::in_folder(&*folder);
+    std::fs::remove_file(&paths.model).unwrap();
+    std::fs::remove_file(&paths.predictions).unwrap();
+    let half = folder.join(".model.safetensors.1.azura-tmp");
+    std::fs::write(&half, &expected[..100]).unwrap();
+    let no_step = On(|event: &Event<'_>| assert!(!matches!(event, Event::Step { .. })));
+    let observers: Vec<Box<dyn Observer>> = vec![Box::new(no_step)];
+    let source = Source::Bundled;
+    let again = resume(APP, &config, &source, &paths, observers, &StopFlag::new()).unwrap();
+    assert!(matches!(again, Finish::Trained(trained) if trained.sha256 == first.sha256));
+    assert_eq!(std::fs::read(&paths.model).unwrap(), expected);
+    assert!(paths.predictions.exists() && !half.exists());
+
+    // A damaged model is not taken for a record.
+    std::fs::write(&paths.model, &expected[..expected.len() - 1]).unwrap();
+    let again = resume(APP, &config, &source, &paths, Vec::new(), &StopFlag::new());
+    assert_eq!(again.unwrap_err().class().exit_code(), 8);
+}
+
+#[test]
 fn observers_see_the_data_first() {
     let folder = Folder::new("observe");
     let kinds = std::sync::Mutex::new(Vec::new());
