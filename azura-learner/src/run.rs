@@ -112,7 +112,15 @@ pub fn resume(
 ) -> Result<Finish> {
     let config = app.resolve(config)?;
     if paths.model.exists() {
-        let file = ModelFile::open(&paths.model)?;
+        let file = ModelFile::open(&paths.model).map_err(|error| match error {
+            Error::Model { path, reason } => Error::Model {
+                path,
+                reason: format!(
+                    "{reason}; delete it and resume again to write it anew from the checkpoint"
+                ),
+            },
+            other => other,
+        })?;
         if file.info().config == config
             && let Some(outcome) = recorded_outcome(&paths.checkpoints)?
         {

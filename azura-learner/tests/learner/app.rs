@@ -272,7 +272,14 @@ fn a_run_that_died_before_its_model_was_written_writes_it() {
     // A damaged model is not taken for a record.
     std::fs::write(&paths.model, &expected[..expected.len() - 1]).unwrap();
     let again = resume(APP, &config, &source, &paths, Vec::new(), &StopFlag::new());
-    assert_eq!(again.unwrap_err().class().exit_code(), 8);
+    let error = again.unwrap_err();
+    assert_eq!(error.class().exit_code(), 8);
+    assert!(
+        error
+            .to_string()
+            .ends_with("to write it anew from the checkpoint"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -144,9 +144,9 @@ fn lstm_is_pytorchs_by_name_value_and_gradient() {
         close(got, &recorded(&format!("out/{i}"), axes[i]), "output");
         let weighted = got
             .clone()
-            .mul(&recorded(&format!("gout/{i}"), axes[i]))
+            .mul(recorded(&format!("gout/{i}"), axes[i]))
             .unwrap();
-        loss = loss.add(&weighted.sum_all().unwrap()).unwrap();
+        loss = loss.add(weighted.sum_all().unwrap()).unwrap();
     }
     let inputs = azura_core::grad(&loss, &[&x, &h, &c]);
     for (i, got) in inputs.unwrap().iter().enumerate() {
@@ -161,9 +161,9 @@ fn lstm_is_pytorchs_by_name_value_and_gradient() {
     for (i, got) in [&out, &hn, &cn].into_iter().enumerate() {
         let weighted = got
             .clone()
-            .mul(&recorded(&format!("gout/{i}"), axes[i]))
+            .mul(recorded(&format!("gout/{i}"), axes[i]))
             .unwrap();
-        loss = loss.add(&weighted.sum_all().unwrap()).unwrap();
+        loss = loss.add(weighted.sum_all().unwrap()).unwrap();
     }
     loss.backward().unwrap();
     for param in store.params() {
