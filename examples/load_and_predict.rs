@@ -19,11 +19,7 @@ fn main() -> Result<()> {
         eprintln!("usage: load_and_predict MODEL CSV");
         std::process::exit(2);
     };
-    print!(
-        "{}",
-        predict(model.as_ref(), csv.as_ref())?.to_csv_string()?
-    );
-    Ok(())
+    Ok(predict(model.as_ref(), csv.as_ref())?.to_csv(std::io::stdout())?)
 }
 
 #[test]

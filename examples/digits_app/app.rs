@@ -141,6 +141,7 @@ fn labels(table: &Table) -> Result<Vec<usize>> {
                 row,
                 "label",
                 format!("{} is not a digit from 0 to 9", labels[row]),
+                "labels are whole numbers",
             )
             .into()),
     }
