@@ -6,9 +6,10 @@
 use crate::dtype::for_dtype;
 use crate::tensor::Tensor;
 use crate::{DType, Element, Error, Result};
-use safetensors::tensor::{Dtype, SafeTensors, View};
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use safetensors::tensor::{Dtype, SafeTensors};
+use serde_json::{Map, Value, json};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The content of a safetensors file.
@@ -69,11 +70,6 @@ pub fn read(bytes: &[u8], name: &str) -> Result<File> {
                 }
             };
             let data = view.data();
-            if dtype == DType::Bool && data.iter().any(|&byte| byte > 1) {
-                return Err(refuse(format!(
-                    "tensor `{tensor}` is bool and holds a byte that is neither 0 nor 1"
-                )));
-            }
             Ok((
                 tensor.to_string(),
                 from_le_bytes(dtype, data, view.shape())
@@ -105,6 +101,7 @@ fn from_le_bytes(dtype: DType, data: &[u8], shape: &[usize]) -> Result<Tensor> {
         DType::F64 => decode!(f64),
         DType::I64 => decode!(i64),
         DType::U32 => decode!(u32),
+        // Any byte but 0 is true, as in the reference reader.
         DType::Bool => Tensor::from_vec(data.iter().map(|&byte| byte != 0).collect(), shape),
     }
 }
@@ -137,29 +134,6 @@ pub fn to_le_bytes(tensor: &Tensor) -> Vec<u8> {
     out
 }
 
-struct Stored<'a>(&'a Tensor);
-
-impl View for Stored<'_> {
-    fn dtype(&self) -> Dtype {
-        match self.0.dtype() {
-            DType::F32 => Dtype::F32,
-            DType::F64 => Dtype::F64,
-            DType::I64 => Dtype::I64,
-            DType::U32 => Dtype::U32,
-            DType::Bool => Dtype::BOOL,
-        }
-    }
-    fn shape(&self) -> &[usize] {
-        self.0.shape()
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(to_le_bytes(self.0))
-    }
-    fn data_len(&self) -> usize {
-        self.0.numel() * self.0.dtype().size()
-    }
-}
-
 /// The bytes of a file with these tensors and metadata; equal content gives equal bytes.
 ///
 /// # Errors
@@ -185,14 +159,42 @@ pub fn to_bytes(
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(refuse(format!("two tensors are named `{}`", pair[0])));
     }
-    let views = tensors
-        .iter()
-        .map(|(name, tensor)| (name.as_str(), Stored(tensor)));
-    let metadata: Option<HashMap<String, String>> = (!metadata.is_empty()).then(|| {
-        metadata
-            .iter()
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect()
-    });
-    safetensors::serialize(views, metadata).map_err(|e| refuse(e.to_string()))
+    // The format's own order: wide elements first, so that each tensor is aligned, then by name.
+    let mut order: Vec<&(String, Tensor)> = tensors.iter().collect();
+    order.sort_by_key(|(name, tensor)| (Reverse(tensor.dtype().size()), name));
+    // The library's writer takes metadata as a hash map, whose order differs from run to run.
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        header.insert("__metadata__".to_string(), json!(metadata));
+    }
+    let mut data = Vec::new();
+    for (name, tensor) in order {
+        let start = data.len();
+        data.extend(to_le_bytes(tensor));
+        let entry = json!({
+            "dtype": stored_dtype(tensor.dtype()),
+            "shape": tensor.shape(),
+            "data_offsets": [start, data.len()],
+        });
+        if name == "__metadata__" {
+            return Err(refuse("no tensor may be named `__metadata__`".to_string()));
+        }
+        header.insert(name.clone(), entry);
+    }
+    let mut header = Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header);
+    bytes.extend(data);
+    Ok(bytes)
+}
+
+fn stored_dtype(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "F32",
+        DType::F64 => "F64",
+        DType::I64 => "I64",
+        DType::U32 => "U32",
+        DType::Bool => "BOOL",
+    }
 }

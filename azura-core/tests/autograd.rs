@@ -310,9 +310,36 @@ fn threads_share_a_store() -> Result<()> {
     Ok(())
 }
 
+/// Products large enough to be shared among threads, while the store they write into is shared too.
+#[test]
+fn threads_of_threads_share_a_store() -> Result<()> {
+    let store = Store::new(DType::F32);
+    let w = store
+        .root(Rng::new(0))
+        .param("w", &[200, 300], Init::Ones)?;
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                azura_core::with_threads(2, || {
+                    for _ in 0..5 {
+                        let x = Tensor::ones([128, 300], DType::F32).unwrap();
+                        let y = x.linear(&w.value(), None).unwrap();
+                        y.sum_all().unwrap().backward().unwrap();
+                    }
+                });
+            });
+        }
+    });
+    assert_eq!(
+        w.grad().unwrap().to_vec::<f32>()?,
+        vec![3.0 * 5.0 * 128.0; 200 * 300]
+    );
+    Ok(())
+}
+
 #[test]
 fn a_reader_never_sees_half_a_step() -> Result<()> {
-    let n = 100_000;
+    let n = 20_000;
     let store = Store::new(DType::F32);
     let root = store.root(Rng::new(0));
     let params = [

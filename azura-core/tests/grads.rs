@@ -165,7 +165,7 @@ fn table() -> Vec<Row> {
         row("sum last", Any, REDUCED, |x| one(x[0].sum(&[-1], false))),
         row("sum first", Any, REDUCED, |x| one(x[0].sum(&[0], true))),
         row("sum outer axes", Any, &[&[&[2, 3, 4]], &[&[1, 0, 2]], &[&[2, 1, 3]]], |x| one(x[0].sum(&[0, 2], false))),
-        row("sum middle", Any, &[&[&[2, 3, 4]], &[&[2, 3, 0]], &[&[2, 0, 3]], &[&[0, 2, 3]], &[&[3, 70, 130]]], |x| one(x[0].sum(&[1], false))),
+        row("sum middle", Any, &[&[&[2, 3, 4]], &[&[2, 3, 0]], &[&[2, 0, 3]], &[&[0, 2, 3]]], |x| one(x[0].sum(&[1], false))),
         row("sum of no axes", Any, UNARY, |x| one(x[0].sum(&[], false))),
         row("sum_all", Any, UNARY, |x| one(x[0].sum_all())),
         row("mean", Any, &[&[&[3, 4]], &[&[2, 3, 5]], &[&[1]], &[&[0, 3]]], |x| one(x[0].mean(&[-1], true))),

@@ -250,7 +250,11 @@ unary_ops! {
     /// `1 / (1 + e⁻ˣ)`.
     sigmoid Sigmoid |x| x.sigmoid(), y => y * (N::lit(1.0) - y);
     /// `max(x, 0)`; the gradient at 0 is 0.
-    relu Relu |x| N::lit(0.0).gt_select(x, N::lit(0.0), x), y => y.gt_select(N::lit(0.0), N::lit(1.0), N::lit(0.0));
+    relu Relu |x| N::lit(0.0).gt_select(x, N::lit(0.0), x), y => {
+        // NaN went through, and so does its gradient.
+        let (zero, one) = (N::lit(0.0), N::lit(1.0));
+        y.gt_select(zero, one, y.nan_select(one, zero))
+    };
     /// `x · sigmoid(x)`, also called swish (Elfwing, Uchibe & Doya 2017, arXiv:1702.03118).
     silu Silu |x| x * x.sigmoid();
     /// The tanh form of the Gaussian error linear unit (Hendrycks & Gimpel 2016, arXiv:1606.08415):
@@ -272,6 +276,11 @@ impl Unary for Affine {
     #[inline(always)]
     fn f<N: Num>(self, x: N) -> N {
         x * N::lit(self.mul) + N::lit(self.add)
+    }
+    // A dual number would add 0 times an infinite x.
+    #[inline(always)]
+    fn df<N: Num>(self, _: N) -> N {
+        N::lit(self.mul)
     }
 }
 
@@ -295,6 +304,10 @@ impl Unary for ScalarOver {
     fn f<N: Num>(self, x: N) -> N {
         N::lit(self.0) / x
     }
+    #[inline(always)]
+    fn df<N: Num>(self, x: N) -> N {
+        -(N::lit(self.0) / x) / x
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -305,6 +318,10 @@ impl Unary for DivBy {
     #[inline(always)]
     fn f<N: Num>(self, x: N) -> N {
         x / N::lit(self.0)
+    }
+    #[inline(always)]
+    fn df<N: Num>(self, _: N) -> N {
+        N::lit(1.0) / N::lit(self.0)
     }
 }
 
@@ -321,6 +338,12 @@ impl Unary for Clamp {
         let (low, high) = (N::lit(self.low), N::lit(self.high));
         let x = low.gt_select(x, low, x);
         x.gt_select(high, high, x)
+    }
+    #[inline(always)]
+    fn df<N: Num>(self, x: N) -> N {
+        let (zero, one) = (N::lit(0.0), N::lit(1.0));
+        let inside = x.gt_select(N::lit(self.high), zero, x.nan_select(zero, one));
+        N::lit(self.low).gt_select(x, zero, inside)
     }
 }
 
@@ -411,19 +434,26 @@ macro_rules! binary_types {
 binary_types! {
     Add "add", saves false, |a, b| a + b;
     Sub "sub", saves false, |a, b| a - b;
-    Mul "mul", saves true, |a, b| a * b;
-    Div "div", saves true, |a, b| a / b;
-    // A tie gives half to each, as in PyTorch.
-    Maximum "maximum", saves true, |a, b| a.nan_select(a, a.gt_select(b, a, b)), grad {
-        let half = N::lit(0.5);
-        let left = a.gt_select(b, N::lit(1.0), b.gt_select(a, N::lit(0.0), half));
-        [left, N::lit(1.0) - left]
-    };
+    // Written out: a dual number would add 0 times an infinite operand.
+    Mul "mul", saves true, |a, b| a * b, grad [b, a];
+    Div "div", saves true, |a, b| a / b, grad [N::lit(1.0) / b, -(a / b) / b];
+    // A tie gives half to each, and a NaN all to both, as in PyTorch.
+    Maximum "maximum", saves true, |a, b| a.nan_select(a, a.gt_select(b, a, b)), grad shares(a, b);
     Minimum "minimum", saves true, |a, b| a.nan_select(a, b.gt_select(a, a, b)), grad {
-        let half = N::lit(0.5);
-        let left = b.gt_select(a, N::lit(1.0), a.gt_select(b, N::lit(0.0), half));
-        [left, N::lit(1.0) - left]
+        let [right, left] = shares(a, b);
+        [left, right]
     };
+}
+
+/// How much of the gradient the larger of two numbers gets, as the first and as the second operand.
+#[inline(always)]
+fn shares<N: Num>(a: N, b: N) -> [N; 2] {
+    let (zero, one, half) = (N::lit(0.0), N::lit(1.0), N::lit(0.5));
+    let equal = a.nan_select(one, b.nan_select(one, half));
+    [
+        a.gt_select(b, one, b.gt_select(a, zero, equal)),
+        b.gt_select(a, one, a.gt_select(b, zero, equal)),
+    ]
 }
 
 impl Tensor {
@@ -725,7 +755,8 @@ struct ReluGate;
 impl<T: Num> Map2<T, T, T> for ReluGate {
     #[inline(always)]
     fn call(&self, dy: T, y: T) -> T {
-        y.gt_select(T::lit(0.0), dy, T::lit(0.0))
+        let zero = T::lit(0.0);
+        y.gt_select(zero, dy, y.nan_select(dy, zero))
     }
 }
 

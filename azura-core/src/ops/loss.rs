@@ -64,6 +64,14 @@ impl Binary for Huber {
         let far = delta * (size - N::lit(0.5) * delta);
         size.gt_select(delta, far, near)
     }
+    // The distance, cut at delta.
+    #[inline(always)]
+    fn df<N: Num>(self, a: N, b: N) -> [N; 2] {
+        let (d, delta) = (a - b, N::lit(self.0));
+        let d = (-delta).gt_select(d, -delta, d);
+        let d = d.gt_select(delta, delta, d);
+        [d, -d]
+    }
 }
 
 impl Tensor {

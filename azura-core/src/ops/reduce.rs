@@ -161,7 +161,13 @@ impl Tensor {
         let centred = self.clone().floats("var")?.sub(self.mean(dims, true)?)?;
         let edges = Edges::of(&[&centred]);
         let squares = self::plan("var", &centred, dims, keepdim)?;
-        let y = sum_of("var", &squares, &Square, scale)?;
+        let mut y = sum_of("var", &squares, &Square, scale)?;
+        if scale.is_finite() {
+            // The mean was rounded, and by more than the spread if numbers are large and nearly equal:
+            // its distance from the true one is taken out (Chan, Golub & LeVeque 1983).
+            let rest = sum_of("var", &squares, &Identity, 1.0)?;
+            y = y.sub(rest.square()?.mul(scale / n as f64)?)?.relu()?;
+        }
         let (saved, kept) = (centred.detach(), plan.kept);
         Ok(edges.record("var", y, || {
             move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
