@@ -120,14 +120,12 @@ impl<'a, T> Mat<'a, T> {
 
 /// What is done to a finished element of C.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Act<T> {
+pub(crate) enum Act {
     /// Nothing.
     #[default]
     None,
     /// `max(0, x)`; NaN stays.
     Relu,
-    /// Any elementwise function, called for pieces of rows. It must give an element the same bits wherever it stands.
-    Map(fn(&mut [T])),
 }
 
 /// What is added to `A·B`, and what is done to the sum.
@@ -138,7 +136,7 @@ pub(crate) struct Epilogue<'a, T> {
     /// One number for each column of C.
     pub(crate) bias: Option<&'a [T]>,
     /// The activation, applied last.
-    pub(crate) act: Act<T>,
+    pub(crate) act: Act,
 }
 
 impl<T> Default for Epilogue<'_, T> {

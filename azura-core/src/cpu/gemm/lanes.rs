@@ -51,14 +51,12 @@ macro_rules! wide {
             }
             #[inline(always)]
             unsafe fn load_part(p: *const $E, n: usize) -> Self {
-                // SAFETY: only the first `n` elements are read, which the caller vouches for.
-                Wide(std::array::from_fn(|i| {
-                    if i < n {
-                        unsafe { p.add(i).read() }
-                    } else {
-                        0.0
-                    }
-                }))
+                let mut lanes = [0.0; L];
+                for (i, x) in lanes.iter_mut().enumerate().take(n) {
+                    // SAFETY: only the first `n` elements are read, which the caller vouches for.
+                    *x = unsafe { p.add(i).read() };
+                }
+                Wide(lanes)
             }
             #[inline(always)]
             unsafe fn store(self, p: *mut $E) {

@@ -99,7 +99,7 @@ unsafe fn copy_rows<T: Copy, const N: usize>(
         unsafe {
             dst.add(p * N)
                 .cast::<[T; N]>()
-                .write(src.add(p * src_row).cast::<[T; N]>().read())
+                .write(src.add(p * src_row).cast::<[T; N]>().read());
         }
     }
 }

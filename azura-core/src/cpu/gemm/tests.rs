@@ -75,10 +75,9 @@ fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, cas
     );
     let accumulate = case & 1 == 1;
     let bias = (case & 2 == 2).then(|| numbers::<T>(n, 7));
-    let act = match case / 4 % 3 {
+    let act = match case / 4 % 2 {
         0 => Act::None,
-        1 => Act::Relu,
-        _ => Act::Map(|row| row.iter_mut().for_each(|x| *x = *x * *x - T::lit(0.5))),
+        _ => Act::Relu,
     };
     // C wider than N, unless the case asks for a dense one: what lies between the rows must stay.
     let stride = n + if case & 1 == 1 { 5 } else { 0 };
@@ -123,7 +122,6 @@ fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, cas
                         want = match act {
                             Act::None => want,
                             Act::Relu => want.max(0.0),
-                            Act::Map(_) => want * want - 0.5,
                         };
                         let room = T::TOLERANCE * (size + 1.0) * (size + 1.0).sqrt();
                         assert!(

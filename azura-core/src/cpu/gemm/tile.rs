@@ -108,9 +108,9 @@ unsafe fn tile<V: Lanes, const MR: usize, const NV: usize>(t: &Tile<V::E>) {
                     x = x.relu();
                 }
                 if part {
-                    x.store_part(c, t.last)
+                    x.store_part(c, t.last);
                 } else {
-                    x.store(c)
+                    x.store(c);
                 }
             }
         }
@@ -208,6 +208,7 @@ unsafe fn transpose<V: Lanes, const N: usize>(
 /// # Safety
 /// As for [`DotsFn`]; columns beyond `cols` are read as the last one, and a sum is written for each.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // Two operands with their strides and sizes.
 unsafe fn dots<V: Lanes, const N: usize, const G: usize>(
     k: usize,
     a: *const V::E,

@@ -102,7 +102,7 @@ impl<T: Real> Part<'_, T> {
                                 let (rows, k) = (rows.clone(), k_range.clone());
                                 // SAFETY: the ranges lie inside A, and the scratch memory has `a_room` elements.
                                 unsafe {
-                                    pack::tiles(self.kernels, self.a, rows, tiles, k, a_pack)
+                                    pack::tiles(self.kernels, self.a, rows, tiles, k, a_pack);
                                 };
                             }
                             for j in strip.clone().step_by(unit) {
@@ -208,7 +208,7 @@ impl<T: Real> Part<'_, T> {
         }
     }
 
-    /// One tile, and what is done to it after the last k.
+    /// One tile; after the last k with its bias and activation.
     ///
     /// # Safety
     /// `run` takes tiles of this size; the rest as for [`Part::run`].
@@ -252,12 +252,6 @@ impl<T: Real> Part<'_, T> {
         };
         // SAFETY: the caller's contract.
         unsafe { run(&tile) };
-        if finish && let Act::Map(map) = epilogue.act {
-            for i in 0..rows.len() {
-                // SAFETY: this piece of a row was just written and is ours.
-                map(unsafe { std::slice::from_raw_parts_mut(c.add(i * stride), cols.len()) });
-            }
-        }
     }
 
     /// A single row: B is read once and from where it is, whichever way it lies. The sums are the same chains.
@@ -289,7 +283,7 @@ impl<T: Real> Part<'_, T> {
                             &k,
                             &(0..1),
                             &now,
-                        )
+                        );
                     };
                 }
                 cols.start = now.end;
@@ -315,7 +309,7 @@ impl<T: Real> Part<'_, T> {
                             b.col_stride,
                             now.len(),
                             sums.as_mut_ptr(),
-                        )
+                        );
                     };
                     // 1 times a sum is the sum: the tile only finishes it.
                     let ones = Source {

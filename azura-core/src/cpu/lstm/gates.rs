@@ -63,7 +63,7 @@ fn split_exp(x: f32, limit: f32) -> (f32, u32) {
     let q = r.mul_add(q, 8.333_452e-3);
     let q = r.mul_add(q, 4.166_579_6e-2);
     let q = r.mul_add(q, 1.666_666_5e-1);
-    let q = r.mul_add(q, 5.000_000_1e-1);
+    let q = r.mul_add(q, 0.5);
     (
         q.mul_add(r * r, r),
         shifted.to_bits().wrapping_sub(MAGIC.to_bits()),
