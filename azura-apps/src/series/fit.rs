@@ -271,3 +271,36 @@ fn ridge(train: &Windows, val: &Windows) -> Result<(Ridge, f64)> {
         DataError::new(DataErrorKind::Other, "no penalty for the ridge regression").into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_model_predicts_is_undone_exactly() {
+        let level: Vec<f64> = (0..40)
+            .map(|i| 30.0 + 5.0 * f64::from(i).sin() + 0.3 * f64::from(i))
+            .collect();
+        for step in [Step::Difference, Step::LogReturn] {
+            let steps: Vec<f64> = level
+                .windows(2)
+                .map(|pair| step.between(pair[0], pair[1]))
+                .collect();
+            let fitted = Fitted {
+                features: StandardScaler::fit(&level, &["level"], 0..40).unwrap(),
+                step: StandardScaler::fit(&steps, &["step"], 0..20).unwrap(),
+                mase_scale: 1.0,
+                ridge: Ridge::fit(1, 1, |_, row| row[0] = 0.0, &[0.0], 1.0).unwrap(),
+                ridge_alpha: 1.0,
+            };
+            for (pair, &moved) in level.windows(2).zip(&steps) {
+                let back = fitted.value(step, pair[0], fitted.step.value(0, moved));
+                assert!(
+                    (back - pair[1]).abs() <= 1e-12 * pair[1].abs(),
+                    "{step:?} {back} {}",
+                    pair[1]
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a person gets to read when their file does not fit.
+
+use azura_learner::{Class, Source};
+
+use crate::{app, file, load, trained};
+
+/// The message of training on a file with this text, less the folder.
+fn refused(name: &str, text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let source = file(folder.path(), "mine.csv", text);
+    let error = match app(name).start(&serde_json::json!({}), &source) {
+        Ok(_) => panic!("the file was taken"),
+        Err(error) => error,
+    };
+    assert_eq!(error.class(), Class::Data, "{error}");
+    error
+        .to_string()
+        .replace(&format!("{}/", folder.path().display()), "")
+}
+
+const WEATHER: &str = "time,temperature_2m,relative_humidity_2m,precipitation,cloud_cover\n";
+const STOCK: &str = "date,open,high,low,close,volume\n";
+
+#[test]
+fn columns_that_are_missing_or_hold_something_else() {
+    let text = "time,temperature,relative_humidity_2m,precipitation,cloud_cover\n2020-01-01T00:00,1,2,3,4\n";
+    let message = refused("weather", text);
+    assert!(message.starts_with("mine.csv"), "{message}");
+    assert!(message.contains("temperature_2m"), "{message}");
+    let message = refused(
+        "weather",
+        &format!("{WEATHER}2020-01-01T00:00,cold,2,3,4\n"),
+    );
+    assert!(
+        message.starts_with("mine.csv:2: column `temperature_2m` (2): \"cold\" is not a number"),
+        "{message}"
+    );
+    let message = refused("stock", STOCK);
+    assert!(message.starts_with("mine.csv"), "{message}");
+}
+
+#[test]
+fn times_that_are_not_hourly_or_not_sorted() {
+    let message = refused(
+        "weather",
+        &format!("{WEATHER}2020-01-01T00:00,1,2,3,4\n2020-01-01T00:30,1,2,3,4\n"),
+    );
+    assert_eq!(
+        message,
+        "mine.csv:3: column `time` (1): is 30 min after the row before, but this app reads hourly rows; \
+         give one row an hour, oldest first"
+    );
+    let message = refused(
+        "weather",
+        &format!("{WEATHER}2020-01-01T02:00,1,2,3,4\n2020-01-01T01:00,1,2,3,4\n"),
+    );
+    assert_eq!(
+        message,
+        "mine.csv:3: column `time` (1): is 1 h before the row above; sort the rows, oldest first"
+    );
+    let message = refused(
+        "stock",
+        &format!("{STOCK}2020-01-03,1,1,1,1,9\n2020-01-02,1,1,1,1,9\n"),
+    );
+    assert_eq!(
+        message,
+        "mine.csv:3: column `date` (1): 2020-01-02 does not come after 2020-01-03, the row before; \
+         sort the rows, oldest first, one row a day"
+    );
+}
+
+#[test]
+fn prices_and_volumes_that_cannot_be() {
+    let message = refused(
+        "stock",
+        &format!("{STOCK}2020-01-02,1,1,1,1,9\n2020-01-03,1,1,0,1,9\n"),
+    );
+    assert_eq!(
+        message,
+        "mine.csv:3: column `low` (4): a price must be above 0, but is 0; correct or remove the row"
+    );
+    let message = refused(
+        "stock",
+        &format!("{STOCK}2020-01-02,1,1,1,1,-9\n2020-01-03,1,1,1,1,9\n"),
+    );
+    assert!(
+        message.starts_with("mine.csv:2: column `volume` (6): a volume must not be below 0"),
+        "{message}"
+    );
+}
+
+#[test]
+fn too_few_rows() {
+    let message = refused(
+        "stock",
+        &format!("{STOCK}2020-01-02,1,1,1,1,9\n2020-01-03,1,1,1,1,9\n"),
+    );
+    assert!(
+        message.starts_with("mine.csv: a window of 20 rows"),
+        "{message}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let registry = azura_apps::builtin();
+    let model = load(
+        &registry,
+        &trained("stock", &Source::Bundled, folder.path()),
+    );
+    let table = model.table(&Source::Bundled).unwrap();
+    let error = model.predict(&table.slice(0..10)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "datasets/stock/msft.csv: one prediction needs 11 rows in a row, but the longest stretch without a break has 10; \
+         give more rows, oldest first"
+    );
+    assert_eq!(model.predict(&table.slice(0..11)).unwrap().len(), 1);
+    assert_eq!(model.forecast(&table.slice(0..11), 3).unwrap().len(), 3);
+}
