@@ -112,7 +112,7 @@ fn refuse(error: &clap::Error, line: &tokens::Line) -> u8 {
                     None if text.starts_with("For more information") => {
                         failure.help("`azura --help` lists the commands, `azura COMMAND --help` the flags of one")
                     }
-                    None => failure.fact(text, ""),
+                    None => failure.help(text),
                 };
             }
             let stop = Stop::from(failure);

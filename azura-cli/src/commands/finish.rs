@@ -245,7 +245,7 @@ pub fn table(model: &Value, baselines: &Value) -> String {
             .map(|(name, value)| (name.as_str(), value)),
     );
     let names = model.as_object().into_iter().flat_map(|m| m.keys());
-    let mut text = format!("  {:<10}", "test");
+    let mut text = format!("  {:<6}", "test");
     for (name, _) in &columns {
         text += &format!(
             "  {:>width$}",
@@ -255,7 +255,7 @@ pub fn table(model: &Value, baselines: &Value) -> String {
     }
     text.push('\n');
     for metric in names {
-        text += &format!("  {metric:<10}");
+        text += &format!("  {metric:<6}");
         for (name, values) in &columns {
             let value = values
                 .get(metric)

@@ -4,6 +4,7 @@ use azura_learner::data::{Kind, Table, Timestamp, Values};
 
 use super::axis;
 use super::svg::{Panel, Sheet, Stroke, ink, range};
+use crate::progress::text;
 
 const TRUTH: Stroke = Stroke {
     color: ink::BLACK,
@@ -95,19 +96,21 @@ pub fn forecast(
         let known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         known.iter().map(|v| v.abs()).sum::<f64>() / known.len().max(1) as f64
     };
-    let mut about = format!(
-        "The last {} test rows: mean absolute error of the model {:.4}",
-        rows.len(),
-        mae(&model_error)
-    );
+    let mut means = format!("model {}", text::number(mae(&model_error)));
     for (baseline, errors) in baselines.iter().zip(&baseline_errors) {
-        about += &format!(", of {} {:.4}", baseline.0.replace('_', " "), mae(errors));
+        let name = baseline.0.replace('_', " ");
+        means += &format!(", {name} {}", text::number(mae(errors)));
     }
-    let mut sheet = Sheet::new(492.0, title, &(about + "."));
+    let about = format!(
+        "Truth, model and baseline on the last {} test rows, and their errors. Mean absolute error: {means}.",
+        rows.len()
+    );
+    let mut sheet = Sheet::new(492.0, title, &about);
     let mut legend = vec![("truth".to_string(), TRUTH), ("model".to_string(), MODEL)];
     legend.extend(baselines.iter().map(|b| (b.0.replace('_', " "), b.2)));
     sheet.legend(&legend);
-    let axis_name = match (name, unit) {
+    // Every app calls its output `prediction`; that says nothing about what it is.
+    let axis_name = match (name.filter(|name| *name != "prediction"), unit) {
         (Some(name), Some(unit)) => format!("{} ({unit})", name.replace('_', " ")),
         (Some(name), None) => name.replace('_', " "),
         (None, Some(unit)) => unit.to_string(),
@@ -122,9 +125,11 @@ pub fn forecast(
     top.draw_x(&mut sheet, &[], "");
     below.draw_y(
         &mut sheet,
-        &axis::linear(-reach, reach, 3),
+        &axis::linear(-reach, reach, 5),
         "error (forecast − truth)",
     );
+    let means = format!("mean absolute error here: {means}");
+    sheet.text(856.0, below.top - 12.0, "end", 12.0, ink::GREY, 400, &means);
     let years = times.map_or(String::new(), |times| {
         let (first, last) = (times[0].year(), times[times.len() - 1].year());
         if first == last {
@@ -176,10 +181,7 @@ mod tests {
             .unwrap();
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
             assert!(svg.contains("temperature (°C)"));
-            assert!(
-                svg.contains("of the model 1.0000, of persistence 0.0000."),
-                "{svg}"
-            );
+            assert!(svg.contains("error: model 1.000, persistence 0."), "{svg}");
         }
         let svg = forecast(
             "t",
