@@ -333,6 +333,9 @@ pub struct Runs {
     /// What to do (default: list).
     #[command(subcommand)]
     pub action: Option<RunsAction>,
+    /// List at most this many.
+    #[arg(long, value_name = "N", default_value_t = 50, global = true)]
+    pub limit: usize,
 }
 
 /// `azura runs …`
@@ -343,9 +346,6 @@ pub enum RunsAction {
     List {
         /// Only runs of this app or name.
         app: Option<String>,
-        /// At most this many.
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
     },
     /// Show one run.
     Show {

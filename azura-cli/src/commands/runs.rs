@@ -13,8 +13,8 @@ use crate::style::Paint;
 /// Runs the command.
 pub fn run(context: &Context, args: Runs) -> Ended {
     match args.action {
-        None => list(context, None, 50),
-        Some(RunsAction::List { app, limit }) => list(context, app.as_deref(), limit),
+        None => list(context, None, args.limit),
+        Some(RunsAction::List { app }) => list(context, app.as_deref(), args.limit),
         Some(RunsAction::Show { run }) => show(context, run.as_deref()),
     }
 }
