@@ -7,7 +7,6 @@
 
 mod backward;
 mod forward;
-mod gates;
 
 use super::gemm::Real;
 use super::gemm::pack::with_scratch;

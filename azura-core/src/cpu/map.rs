@@ -159,7 +159,7 @@ pub(crate) fn copy<T: Copy + Send + Sync>(data: &[T], layout: &Layout, out: &mut
     } else if !out.is_empty() {
         let merged = merge(layout);
         for_rows(out, 1, GRAIN, |start, chunk| {
-            gather(data, &merged, start, chunk)
+            gather(data, &merged, start, chunk);
         });
     }
 }

@@ -60,7 +60,7 @@ impl AdamStep {
             dispatch(AdamLoop {
                 constants: self,
                 run,
-            })
+            });
         });
     }
 }
@@ -109,7 +109,7 @@ impl SgdStep {
             dispatch(SgdLoop {
                 constants: self,
                 run,
-            })
+            });
         });
     }
 }

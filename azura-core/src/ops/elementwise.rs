@@ -212,6 +212,7 @@ macro_rules! unary_ops {
             }
         )*
 
+        #[expect(clippy::should_implement_trait, reason = "`-x` would hide that it can fail")]
         impl Tensor {
             $(
                 $(#[$doc])*
@@ -258,10 +259,11 @@ unary_ops! {
     /// `x · sigmoid(x)`, also called swish (Elfwing, Uchibe & Doya 2017, arXiv:1702.03118).
     silu Silu |x| x * x.sigmoid();
     /// The tanh form of the Gaussian error linear unit (Hendrycks & Gimpel 2016, arXiv:1606.08415):
-    /// `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
+    /// `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`,
+    /// computed as `x · sigmoid(2 √(2/π) (x + 0.044715 x³))`, which is the same and takes one exponential.
     gelu_tanh GeluTanh |x| {
-        let inner = N::lit(0.797_884_560_802_865_4) * (x + N::lit(0.044_715) * x * x * x);
-        N::lit(0.5) * x * (N::lit(1.0) + inner.tanh())
+        let inner = N::lit(2.0 * 0.797_884_560_802_865_4) * (x + N::lit(0.044_715) * x * x * x);
+        x * inner.sigmoid()
     };
 }
 
@@ -456,6 +458,10 @@ fn shares<N: Num>(a: N, b: N) -> [N; 2] {
     ]
 }
 
+#[expect(
+    clippy::should_implement_trait,
+    reason = "the operators call these, for every kind of operand"
+)]
 impl Tensor {
     /// `self + rhs`, broadcast.
     ///

@@ -1,11 +1,10 @@
 //! The walk forward, and the cells of a step.
 
-use super::gates::Gate;
 use super::{
     Ahead, Buffers, CHUNK, Dims, STEPWISE_ROWS, State, Weights, check, check_out, with_zeros,
 };
 use crate::cpu::gemm::pack::with_scratch;
-use crate::cpu::gemm::{Epilogue, Mat, PackedB, gemm_packed};
+use crate::cpu::gemm::{Epilogue, Mat, PackedB, Real, gemm_packed};
 use crate::cpu::simd::{Kernel, dispatch};
 use crate::cpu::threads::{Shared, parallel, part};
 use std::ops::Range;
@@ -19,7 +18,7 @@ use std::ops::Range;
 /// # Panics
 /// If a slice does not have the size that `d` says.
 #[allow(clippy::too_many_arguments)] // One call holds the whole operation.
-pub(crate) fn forward<T: Gate>(
+pub(crate) fn forward<T: Real>(
     d: &Dims,
     x: &[T],
     w: &Weights<'_, T>,
@@ -107,7 +106,7 @@ struct Forward<'a, T> {
     rows: Range<usize>,
 }
 
-impl<T: Gate> Forward<'_, T> {
+impl<T: Real> Forward<'_, T> {
     /// # Safety
     /// All sizes agree with `d`, and no other thread touches this part's rows of `out`, `hn`, `cn` and the buffers.
     unsafe fn walk(&self, buffers: &Buffers<T>, hn: *mut T, cn: *mut T) {
@@ -298,7 +297,7 @@ struct Cells<'a, T> {
     ahead: [Ahead<T>; 6],
 }
 
-impl<T: Gate> Kernel for Cells<'_, T> {
+impl<T: Real> Kernel for Cells<'_, T> {
     #[inline(always)]
     fn run(self) {
         let n = self.hidden;
@@ -326,7 +325,7 @@ impl<T: Gate> Kernel for Cells<'_, T> {
 
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // As separate slices the compiler knows that they do not overlap.
-fn cell_row<T: Gate>(
+fn cell_row<T: Real>(
     i: &mut [T],
     f: &mut [T],
     g: &mut [T],
@@ -341,14 +340,9 @@ fn cell_row<T: Gate>(
     let (f, g, o, before) = (&mut f[..n], &mut g[..n], &mut o[..n], &before[..n]);
     let (cells, tanh, h, out) = (&mut cells[..n], &mut tanh[..n], &mut h[..n], &mut out[..n]);
     for j in 0..n {
-        let (gi, gf, gg, go) = (
-            i[j].gate_sigmoid(),
-            f[j].gate_sigmoid(),
-            g[j].gate_tanh(),
-            o[j].gate_sigmoid(),
-        );
+        let (gi, gf, gg, go) = (i[j].sigmoid(), f[j].sigmoid(), g[j].tanh(), o[j].sigmoid());
         let c = gf.mul_add(before[j], gi * gg);
-        let tc = c.gate_tanh();
+        let tc = c.tanh();
         let y = go * tc;
         (i[j], f[j], g[j], o[j]) = (gi, gf, gg, go);
         (cells[j], tanh[j], h[j], out[j]) = (c, tc, y, y);

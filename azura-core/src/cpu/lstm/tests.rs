@@ -1,4 +1,3 @@
-use super::gates::Gate;
 use super::*;
 use crate::cpu::threads::with_threads;
 
@@ -27,7 +26,7 @@ struct Layer<T> {
     c0: Vec<T>,
 }
 
-impl<T: Gate> Layer<T> {
+impl<T: Real> Layer<T> {
     fn new(batch: usize, time: usize, input: usize, hidden: usize, reverse: bool) -> Self {
         let d = Dims {
             batch,
@@ -193,7 +192,7 @@ const SHAPES: [[usize; 4]; 6] = [
     [17, 2, 9, 16],
 ];
 
-fn layers<T: Gate>() -> impl Iterator<Item = Layer<T>> {
+fn layers<T: Real>() -> impl Iterator<Item = Layer<T>> {
     SHAPES
         .into_iter()
         .flat_map(|[b, t, i, h]| [false, true].map(|reverse| Layer::new(b, t, i, h, reverse)))
