@@ -20,8 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let app = registry.get(&name)?;
     let folder = tempfile::tempdir()?;
 
-    println!("| seed | best epoch | seconds | val MAE | test MAE | RMSE | R² | MASE |");
-    println!("|---|---|---|---|---|---|---|---|");
+    println!(
+        "| seed | best epoch | seconds | val MAE | test MAE | RMSE | R² | R² of the change | MASE |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     let mut maes = Vec::new();
     let mut baselines = Default::default();
     for seed in 0..5 {
@@ -44,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             test.ok_or("no test rows")?,
         );
         println!(
-            "| {seed} | {} of {} | {:.1} | {:.4} | {:.4} | {:.4} | {:.4} | {:.4} |",
+            "| {seed} | {} of {} | {:.1} | {:.4} | {:.4} | {:.4} | {:.4} | {:.4} | {:.4} |",
             run.outcome.best.as_ref().map_or(0, |best| best.epoch),
             run.outcome.epochs,
             run.outcome.seconds,
@@ -52,6 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             test.metrics["mae"],
             test.metrics["rmse"],
             test.metrics["r2"],
+            test.metrics["change_r2"],
             test.metrics["mase"],
         );
         maes.push(test.metrics["mae"]);

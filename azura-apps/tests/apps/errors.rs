@@ -2,7 +2,7 @@
 
 use azura_learner::{Class, Source};
 
-use crate::{app, file, load, trained};
+use crate::{app, file, load};
 
 /// The message of training on a file with this text, less the folder.
 fn refused(name: &str, text: &str) -> String {
@@ -99,12 +99,7 @@ fn too_few_rows() {
         message.starts_with("mine.csv: a window of 20 rows"),
         "{message}"
     );
-    let folder = tempfile::tempdir().unwrap();
-    let registry = azura_apps::builtin();
-    let model = load(
-        &registry,
-        &trained("stock", &Source::Bundled, folder.path()),
-    );
+    let model = load("stock");
     let table = model.table(&Source::Bundled).unwrap();
     let error = model.predict(&table.slice(0..10)).unwrap_err();
     assert_eq!(

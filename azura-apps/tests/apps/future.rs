@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use azura_learner::data::{Table, Timestamp};
 use azura_learner::{Class, Source};
 
-use crate::{load, text_of, trained};
+use crate::{example, load, text_of};
 
 fn times(table: &Table) -> Vec<String> {
     table
@@ -19,10 +19,7 @@ fn times(table: &Table) -> Vec<String> {
 #[test]
 fn predictions_are_those_that_were_scored() {
     for name in ["weather", "stock"] {
-        let folder = tempfile::tempdir().unwrap();
-        let trained = trained(name, &Source::Bundled, folder.path());
-        let registry = azura_apps::builtin();
-        let model = load(&registry, &trained);
+        let model = load(name);
         let table = model.table(&Source::Bundled).unwrap();
         let predicted = model.predict(&table).unwrap();
         let by_time: HashMap<Timestamp, f64> = predicted
@@ -32,7 +29,7 @@ fn predictions_are_those_that_were_scored() {
             .copied()
             .zip(predicted.numbers("prediction").unwrap().iter().copied())
             .collect();
-        let scored = trained.rows.as_ref().expect("test rows");
+        let scored = &example(name).rows;
         assert_eq!(scored.names()[..3], ["time", "truth", "prediction"]);
         let second = if name == "weather" {
             "seasonal_naive"
@@ -69,18 +66,15 @@ fn predictions_are_those_that_were_scored() {
             .1;
         assert_eq!(&again.metrics, &test.metrics, "{name}");
         assert_eq!(&again.baselines, &test.baselines, "{name}");
+        assert_eq!(again.baselines["persistence"]["change_r2"], 0.0);
+        assert!(!again.baselines["persistence"].contains_key("direction"));
         assert!(model.verify().unwrap() == 0.0);
     }
 }
 
 #[test]
 fn hours_go_on_over_midnight_and_new_year() {
-    let folder = tempfile::tempdir().unwrap();
-    let registry = azura_apps::builtin();
-    let model = load(
-        &registry,
-        &trained("weather", &Source::Bundled, folder.path()),
-    );
+    let model = load("weather");
     let table = model.table(&Source::Bundled).unwrap();
     // The last row is 1981-01-01T00:00.
     let history = table.slice(0..table.len() - 2);
@@ -118,12 +112,7 @@ fn hours_go_on_over_midnight_and_new_year() {
 
 #[test]
 fn a_break_ends_a_stretch_with_a_prediction_for_the_hour_after_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let registry = azura_apps::builtin();
-    let model = load(
-        &registry,
-        &trained("weather", &Source::Bundled, folder.path()),
-    );
+    let model = load("weather");
     let table = model.table(&Source::Bundled).unwrap();
     // January 1988 ends in row 743; February 1996 begins in row 744.
     let input = table.slice(740 - 30..744 + 30);
@@ -145,12 +134,7 @@ fn a_break_ends_a_stretch_with_a_prediction_for_the_hour_after_it() {
 
 #[test]
 fn trading_days_skip_weekends() {
-    let folder = tempfile::tempdir().unwrap();
-    let registry = azura_apps::builtin();
-    let model = load(
-        &registry,
-        &trained("stock", &Source::Bundled, folder.path()),
-    );
+    let model = load("stock");
     let table = model.table(&Source::Bundled).unwrap();
     // The last day is Friday 2013-03-01.
     let forecast = model.forecast(&table, 7).unwrap();

@@ -8,7 +8,7 @@ use azura_learner::app::Prepared;
 use azura_learner::data::Dataset;
 use azura_learner::{App, Source};
 
-use crate::{file, load, trained};
+use crate::{file, load};
 
 /// The first `rows` rows of a CSV text, with the cells of one column of some of them changed.
 fn changed(text: &str, rows: usize, column: &str, which: impl Fn(usize) -> bool) -> String {
@@ -114,8 +114,7 @@ fn later_rows_do_not_change_a_prediction() {
         ("stock", MSFT.text, "close"),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let registry = azura_apps::builtin();
-        let model = load(&registry, &trained(name, &Source::Bundled, folder.path()));
+        let model = load(name);
         let predict = |text: &str| {
             let table = model.table(&file(folder.path(), "rows.csv", text)).unwrap();
             model

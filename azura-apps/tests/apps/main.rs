@@ -8,11 +8,12 @@ mod leak;
 mod learning;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use azura_learner::app::Predictor;
 use azura_learner::data::Table;
-use azura_learner::run::{Finish, RunPaths, Trained, train};
-use azura_learner::{DynApp, Registry, Source, StopFlag};
+use azura_learner::run::{Finish, RunPaths, train};
+use azura_learner::{DynApp, ModelFile, Source, StopFlag};
 use serde_json::{Value, json};
 
 /// A model small enough for a test.
@@ -28,27 +29,42 @@ fn app(name: &str) -> &'static dyn DynApp {
     azura_apps::builtin().get(name).expect("a built-in app")
 }
 
-/// Trains a few steps in `folder`.
-fn trained(name: &str, source: &Source, folder: &Path) -> Trained {
-    let paths = RunPaths::in_folder(folder);
-    match train(
-        app(name),
-        &small(name),
-        source,
-        &paths,
-        Vec::new(),
-        &StopFlag::new(),
-    ) {
-        Ok(Finish::Trained(trained)) => *trained,
-        Ok(Finish::Interrupted(_)) => panic!("nobody stopped it"),
-        Err(e) => panic!("{e}"),
-    }
+/// A model file after a few steps on the bundled data, and its scored test rows; trained once for all tests.
+struct Example {
+    file: ModelFile,
+    rows: Table,
 }
 
-/// The model of [`trained`] as a program loads it.
-fn load<'a>(registry: &'a Registry, trained: &Trained) -> Box<dyn Predictor + 'a> {
-    registry
-        .open(&trained.model)
+fn example(name: &str) -> &'static Example {
+    static WEATHER: OnceLock<Example> = OnceLock::new();
+    static STOCK: OnceLock<Example> = OnceLock::new();
+    let place = if name == "weather" { &WEATHER } else { &STOCK };
+    place.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let paths = RunPaths::in_folder(folder.path());
+        let stop = StopFlag::new();
+        match train(
+            app(name),
+            &small(name),
+            &Source::Bundled,
+            &paths,
+            Vec::new(),
+            &stop,
+        ) {
+            Ok(Finish::Trained(trained)) => Example {
+                file: ModelFile::open(&trained.model).expect("the model that was just saved"),
+                rows: trained.rows.expect("test rows"),
+            },
+            Ok(Finish::Interrupted(_)) => panic!("nobody stopped it"),
+            Err(e) => panic!("{e}"),
+        }
+    })
+}
+
+/// The model of [`example`] as a program loads it.
+fn load(name: &str) -> Box<dyn Predictor> {
+    app(name)
+        .load(example(name).file.clone())
         .expect("the model that was just saved")
 }
 
