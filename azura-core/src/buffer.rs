@@ -59,8 +59,8 @@ pub fn release_unused_memory() {
                 dealloc(
                     block.0.as_ptr(),
                     Memory::from_size_align_unchecked(size, ALIGN),
-                )
-            };
+                );
+            }
         }
     }
 }
@@ -96,15 +96,14 @@ impl Buffer {
                 FROM_SYSTEM.fetch_add(1, Ordering::Relaxed);
                 // SAFETY: the size is at least 64 and the alignment a power of two. Memory is
                 // zeroed once so that no byte is ever uninitialised in the sense of the language.
-                let block = unsafe {
+                unsafe {
                     let memory = Memory::from_size_align_unchecked(size, ALIGN);
                     let Some(block) = NonNull::new(alloc(memory)) else {
                         handle_alloc_error(memory)
                     };
                     block.write_bytes(0, size);
                     block
-                };
-                block
+                }
             }
         };
         Buffer { block, bytes }

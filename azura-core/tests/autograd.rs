@@ -203,7 +203,7 @@ fn frozen_parameters_get_no_gradient_and_stay() -> Result<()> {
     let (store, params) = store_with(&[("a", &[2], 2.0), ("b", &[2], 3.0)]);
     params[0].set_frozen(true);
     assert!(!params[0].value().needs_grad());
-    let loss = params[0].value().mul(&params[1].value())?.sum_all()?;
+    let loss = params[0].value().mul(params[1].value())?.sum_all()?;
     loss.backward()?;
     assert!(params[0].grad().is_none());
     assert_eq!(f64s(&params[1].grad().unwrap()), [2.0; 2]);
@@ -350,7 +350,8 @@ fn a_reader_never_sees_half_a_step() -> Result<()> {
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let mut seen = 0;
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            loop {
+                let last = done.load(std::sync::atomic::Ordering::Relaxed);
                 let values: Vec<f32> = params[1].value().to_vec().unwrap();
                 assert!(
                     values.iter().all(|&x| x == values[0]),
@@ -358,6 +359,9 @@ fn a_reader_never_sees_half_a_step() -> Result<()> {
                     values[0]
                 );
                 seen += 1;
+                if last {
+                    break;
+                }
             }
             seen
         });
@@ -374,7 +378,8 @@ fn a_reader_never_sees_half_a_step() -> Result<()> {
             store.zero_grad();
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert!(reader.join().unwrap() > 0);
+        let seen: usize = reader.join().unwrap();
+        assert!(seen > 0);
     });
     assert_eq!(params[1].value().to_vec::<f32>()?, vec![-100.0; n]);
     Ok(())
@@ -450,9 +455,12 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// A handle, and the values it had when it was taken.
+type Held = (Tensor, Vec<f64>);
+
 /// Runs a program twice over: with tensors that give their buffer away where they can (`take`), and
 /// with every handle held by somebody else as well.
-fn run(program: &[Op], start: &[Tensor], take: bool) -> Result<(Tensor, Vec<(Tensor, Vec<f64>)>)> {
+fn run(program: &[Op], start: &[Tensor], take: bool) -> Result<(Tensor, Vec<Held>)> {
     let mut tensors: Vec<Tensor> = start.to_vec();
     let mut held = Vec::new();
     for op in program {
@@ -643,5 +651,51 @@ fn an_optimiser_goes_on_from_its_state() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// Parameters that come after training began, such as a new head, get an arena of their own.
+#[test]
+fn late_parameters_join_in() -> Result<()> {
+    let (store, mut params) = store_with(&[("w", &[3], 1.0)]);
+    let held = params[0].value();
+    let mut optimizer = Adam::new(&store)?;
+    params[0].value().sum_all()?.backward()?;
+    optimizer.step(0.1)?;
+    store.zero_grad();
+    let early = optimizer.state()?;
+    params.push(store.root(Rng::new(0)).param("head", &[2], Init::Ones)?);
+    assert_eq!(store.numel(), 5);
+    let both = || -> Result<()> {
+        let loss = params[0]
+            .value()
+            .sum_all()?
+            .add(params[1].value().sum_all()?)?;
+        loss.backward()
+    };
+    both()?;
+    assert!((store.grad_norm()? - 5f64.sqrt()).abs() < 1e-12);
+    optimizer.step(0.1)?;
+    assert_eq!(f64s(&held), [1.0; 3]);
+    // Each has taken its own number of steps of 0.1.
+    assert!((f64s(&params[0].value())[0] - 0.8).abs() < 1e-7);
+    assert!((f64s(&params[1].value())[0] - 0.9).abs() < 1e-7);
+    let (values, state) = (store.state()?, optimizer.state()?);
+    store.zero_grad();
+    both()?;
+    optimizer.step(0.1)?;
+    let after: Vec<Vec<f64>> = params.iter().map(|p| f64s(&p.value())).collect();
+    // From the saved state the same step follows.
+    store.load(&values)?;
+    optimizer.load(&state)?;
+    optimizer.step(0.1)?;
+    assert_eq!(
+        params.iter().map(|p| f64s(&p.value())).collect::<Vec<_>>(),
+        after
+    );
+    assert!(
+        optimizer.load(&early).is_err(),
+        "a state without the head's moments"
+    );
     Ok(())
 }

@@ -45,9 +45,9 @@ fn random(seed: u64, shape: &[usize]) -> Tensor {
 /// An operation and its gradient, by a weight for each output.
 fn with_gradients(
     f: impl Fn(&[Tensor]) -> Result<Tensor>,
-    inputs: &[Tensor],
+    inputs: &[&Tensor],
 ) -> Result<Vec<Tensor>> {
-    let inputs: Vec<Tensor> = inputs.iter().map(|x| x.clone().variable()).collect();
+    let inputs: Vec<Tensor> = inputs.iter().map(|&x| x.clone().variable()).collect();
     let y = f(&inputs)?;
     let loss = y.clone().mul(random(99, y.shape()))?.sum_all()?;
     let mut results = grad(&loss, &inputs.iter().collect::<Vec<_>>())?;
@@ -60,23 +60,19 @@ fn reductions() {
     let x = random(1, &[70_001]);
     let wide = random(2, &[37, 5003]);
     let deep = random(3, &[9, 131, 257]);
-    same_bits("sum_all", || {
-        with_gradients(|x| x[0].sum_all(), &[x.clone()])
-    });
+    same_bits("sum_all", || with_gradients(|x| x[0].sum_all(), &[&x]));
     for dim in [0, 1] {
         same_bits("sum", || {
-            with_gradients(|x| x[0].sum(&[dim], false), &[wide.clone()])
+            with_gradients(|x| x[0].sum(&[dim], false), &[&wide])
         });
         same_bits("var", || {
-            with_gradients(|x| x[0].var(&[dim], 1, false), &[wide.clone()])
+            with_gradients(|x| x[0].var(&[dim], 1, false), &[&wide])
         });
-        same_bits("max", || {
-            with_gradients(|x| x[0].max(dim, false), &[wide.clone()])
-        });
+        same_bits("max", || with_gradients(|x| x[0].max(dim, false), &[&wide]));
     }
     for dims in [&[0][..], &[1], &[2], &[0, 2], &[0, 1], &[1, 2]] {
         same_bits("mean", || {
-            with_gradients(|x| x[0].mean(dims, true), &[deep.clone()])
+            with_gradients(|x| x[0].mean(dims, true), &[&deep])
         });
     }
 }
@@ -87,15 +83,13 @@ fn rows_and_elements() {
     let tall = random(5, &[30_011, 3]);
     for x in [&wide, &tall] {
         for dim in [0, 1] {
-            same_bits("softmax", || {
-                with_gradients(|x| x[0].softmax(dim), &[x.clone()])
-            });
+            same_bits("softmax", || with_gradients(|x| x[0].softmax(dim), &[x]));
             same_bits("log_softmax", || {
-                with_gradients(|x| x[0].log_softmax(dim), &[x.clone()])
+                with_gradients(|x| x[0].log_softmax(dim), &[x])
             });
         }
         same_bits("dropout", || {
-            with_gradients(|x| x[0].dropout(0.3, &mut Rng::new(1)), &[x.clone()])
+            with_gradients(|x| x[0].dropout(0.3, &mut Rng::new(1)), &[x])
         });
         same_bits("elements", || {
             with_gradients(
@@ -105,7 +99,7 @@ fn rows_and_elements() {
                         .mul(x[0].t()?.contiguous().t()?.sigmoid()?)?
                         .gelu_tanh()
                 },
-                &[x.clone()],
+                &[x],
             )
         });
         let labels: Vec<u32> = (0..x.shape()[0])
@@ -113,16 +107,13 @@ fn rows_and_elements() {
             .collect();
         let labels = Tensor::from_vec(labels, [x.shape()[0]]).unwrap();
         same_bits("cross_entropy", || {
-            with_gradients(
-                |x| x[0].cross_entropy(&labels, Reduction::Mean),
-                &[x.clone()],
-            )
+            with_gradients(|x| x[0].cross_entropy(&labels, Reduction::Mean), &[x])
         });
     }
     same_bits("broadcast", || {
         with_gradients(
             |x| x[0].clone().mul(&x[1])?.add(&x[2]),
-            &[wide.clone(), random(6, &[3001]), random(7, &[41, 1])],
+            &[&wide, &random(6, &[3001]), &random(7, &[41, 1])],
         )
     });
 }
@@ -141,19 +132,19 @@ fn products() {
         let w = random(3, &[n, k]);
         let bias = random(4, &[n]);
         same_bits("matmul", || {
-            with_gradients(|x| x[0].matmul(&x[1]), &[a.clone(), b.clone()])
+            with_gradients(|x| x[0].matmul(&x[1]), &[&a, &b])
         });
         same_bits("linear", || {
             with_gradients(
                 |x| x[0].linear_act(&x[1], Some(&x[2]), Activation::Relu),
-                &[a.clone(), w.clone(), bias.clone()],
+                &[&a, &w, &bias],
             )
         });
     }
     same_bits("batches", || {
         with_gradients(
             |x| x[0].matmul(&x[1]),
-            &[random(1, &[6, 1, 40, 50]), random(2, &[5, 50, 30])],
+            &[&random(1, &[6, 1, 40, 50]), &random(2, &[5, 50, 30])],
         )
     });
 }

@@ -276,7 +276,7 @@ fn optimisers_agree_over_sixty_steps() -> Result<()> {
         ("adamw", |s| adam(Adam::adamw(s)?, |_| ())),
         ("adamw.decay", |s| {
             adam(Adam::adamw(s)?, |a| {
-                (a.betas, a.weight_decay) = ((0.7, 0.99), 0.2)
+                (a.betas, a.weight_decay) = ((0.7, 0.99), 0.2);
             })
         }),
         ("sgd", |s| sgd(s, |_| ())),
@@ -287,7 +287,7 @@ fn optimisers_agree_over_sixty_steps() -> Result<()> {
         ("sgd.dampening.only", |s| sgd(s, |o| o.dampening = 0.3)),
         ("sgd.nesterov", |s| {
             sgd(s, |o| {
-                (o.momentum, o.nesterov, o.weight_decay) = (0.9, true, 0.1)
+                (o.momentum, o.nesterov, o.weight_decay) = (0.9, true, 0.1);
             })
         }),
     ];

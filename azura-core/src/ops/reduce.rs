@@ -224,9 +224,9 @@ impl Tensor {
             for_dtype!(self.dtype(), T => Tensor::fill_new::<i64>(plan.shape, |out| {
                 let x = plan.input.slice::<T>();
                 if largest {
-                    reduce::arg(x, plan.sizes, |a, b| a > b, out);
+                    reduce::arg(x, plan.sizes, |a, b| a.gt(&b), out);
                 } else {
-                    reduce::arg(x, plan.sizes, |a, b| a < b, out);
+                    reduce::arg(x, plan.sizes, |a, b| a.lt(&b), out);
                 }
             })),
         )
