@@ -207,13 +207,13 @@ pub struct Train {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Passes over the training rows (train.epochs).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<String>,
     /// Learning rate (train.lr).
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub lr: Option<String>,
     /// Samples in a batch (train.batch).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch: Option<String>,
 }
 

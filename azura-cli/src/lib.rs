@@ -112,8 +112,17 @@ fn refuse(error: &clap::Error, line: &tokens::Line) -> u8 {
                     None if text.starts_with("For more information") => {
                         failure.help("`azura --help` lists the commands, `azura COMMAND --help` the flags of one")
                     }
-                    None => failure.help(text),
+                    None => match text.strip_prefix("Usage: ") {
+                        Some(usage) => failure.fact("usage", usage),
+                        None => failure.fact("", text),
+                    },
                 };
+            }
+            if let (ErrorKind::MissingRequiredArgument, Some(token)) =
+                (error.kind(), line.overrides.first())
+            {
+                let text = format!("`{}=…` was taken for a configuration key", token.key);
+                failure = failure.help(format!("{text}; if it is a file, write it as ./NAME"));
             }
             let stop = Stop::from(failure);
             stop.report(

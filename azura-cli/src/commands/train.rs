@@ -49,8 +49,9 @@ pub fn run(context: &Context, args: Train) -> Ended {
     let run = run_dir::create(&context.runs(), &plan.group)?;
     let lease = Lease::take(&run)?;
     let record = Record::begin(&run, plan.app.name());
-    record.write(&run)?;
+    // `run.json` last: a run that has one can be resumed, whenever its process dies.
     write_config(&run, &plan)?;
+    record.write(&run)?;
     announce(context, &plan, &run, &device.to_string());
     let session = Session {
         context,

@@ -21,8 +21,9 @@ use crate::failure::{Code, Failure};
 use crate::output::say;
 use crate::signals::Signals;
 
-/// A client that has not sent its whole head by then is closed; so is one that is silent between two requests.
-const HEAD: Duration = Duration::from_secs(10);
+/// A client that has not sent its whole head by this many times a request's limit is closed; so is one that is
+/// silent between two requests.
+const HEAD: u32 = 5;
 /// Open connections; most systems give a process 1024 files.
 const CONNECTIONS: usize = 900;
 /// After a signal, connections are still accepted for so long: time for a load balancer to see that `/readyz`
@@ -103,6 +104,7 @@ async fn run(
     let listener = TcpListener::from_std(socket)?;
     listening(shared.options.addr);
     let drain = shared.options.drain;
+    let head = shared.options.timeout * HEAD;
     let app = router(shared);
     let connections = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
@@ -124,7 +126,7 @@ async fn run(
             accepted = next => accepted,
         };
         match accepted {
-            (Ok(slot), Ok((stream, _))) => converse(stream, &app, &connections, slot),
+            (Ok(slot), Ok((stream, _))) => converse(stream, &app, &connections, slot, head),
             (_, Err(error)) => {
                 // Out of files, or a client that left at once: the others go on.
                 say!("warning: a connection was not accepted: {error}");
@@ -145,13 +147,14 @@ fn converse(
     app: &Router,
     connections: &GracefulShutdown,
     slot: tokio::sync::OwnedSemaphorePermit,
+    head: Duration,
 ) {
     // Answers are small and must not wait for more to send.
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         // Without a timer hyper takes the time limit and never applies it.
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(head)
         .max_buf_size(64 << 10)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
     let connection = connections.watch(connection);

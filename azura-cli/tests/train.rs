@@ -1,0 +1,373 @@
+//! The main job from the outside: what `train` prints and writes, and what the model is good for afterwards.
+
+mod common;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use common::{Folder, short};
+use serde_json::Value;
+
+/// One trained run for all tests that only read it.
+fn trained() -> &'static (Folder, Value) {
+    static TRAINED: OnceLock<(Folder, Value)> = OnceLock::new();
+    TRAINED.get_or_init(|| {
+        let folder = Folder::new("train-shared");
+        let document = folder.ok(short(["--json"])).json();
+        (folder, document)
+    })
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn the_document_has_everything_that_was_promised() {
+    let (folder, document) = trained();
+    assert_eq!(document["schema"], "azura.train/1");
+    assert_eq!(document["ok"], true);
+    assert_eq!(document["app"], "weather");
+    assert_eq!(document["device"], "cpu");
+    assert_eq!(document["stop"], "epochs");
+    assert_eq!(document["epochs"], 3);
+    assert!(document["parameters"].as_u64().unwrap() > 100);
+    assert!(document["seconds"].as_f64().unwrap() > 0.0);
+    assert!(
+        folder
+            .path()
+            .join(document["run"].as_str().unwrap())
+            .is_dir()
+    );
+    assert!(
+        folder
+            .path()
+            .join(document["model"].as_str().unwrap())
+            .is_file()
+    );
+    assert_eq!(keys(&document["metrics"]), ["train", "val", "test"]);
+    for metric in ["mae", "rmse", "r2", "mase"] {
+        assert!(document["metrics"]["test"][metric].is_f64(), "{metric}");
+    }
+    for baseline in ["persistence", "seasonal_naive", "ridge"] {
+        assert!(
+            document["baselines"][baseline]["mae"].as_f64().unwrap() > 0.0,
+            "{baseline}"
+        );
+    }
+}
+
+#[test]
+fn the_run_directory_is_complete() {
+    let (folder, document) = trained();
+    let run = folder.path().join(document["run"].as_str().unwrap());
+    for file in [
+        "run.json",
+        "config.toml",
+        "config.origin.json",
+        "data.lock",
+        "env.json",
+        "events.jsonl",
+        "metrics.csv",
+        "log.txt",
+        "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors",
+        "model.safetensors",
+        "eval/summary.json",
+        "eval/predictions.csv",
+        "plots/curves.svg",
+        "plots/forecast.svg",
+    ] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    let read = |name: &str| std::fs::read_to_string(run.join(name)).unwrap();
+    let record: Value = serde_json::from_str(&read("run.json")).unwrap();
+    assert_eq!(record["status"], "finished");
+    assert_eq!(record["result"], *document);
+    let origins: Value = serde_json::from_str(&read("config.origin.json")).unwrap();
+    assert_eq!(origins["model.hidden"], "argument 4");
+    assert_eq!(origins["train.lr"], "default");
+    assert_eq!(read("metrics.csv").lines().count(), 4);
+    for line in read("events.jsonl").lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert!(event["event"].is_string() && event["time"].is_string());
+    }
+    let latest = std::fs::read_to_string(run.parent().unwrap().join("latest")).unwrap();
+    assert_eq!(latest.trim(), run.file_name().unwrap().to_str().unwrap());
+}
+
+#[test]
+fn anyone_can_recompute_the_metrics() {
+    let (folder, document) = trained();
+    let run = folder.path().join(document["run"].as_str().unwrap());
+    let text = std::fs::read_to_string(run.join("eval/predictions.csv")).unwrap();
+    let mut lines = text.lines();
+    let head: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let column = |name: &str| head.iter().position(|h| *h == name).unwrap();
+    let (truth, rows) = (
+        column("truth"),
+        lines
+            .map(|l| l.split(',').collect::<Vec<_>>())
+            .collect::<Vec<_>>(),
+    );
+    let mae = |name: &str| {
+        let at = column(name);
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        let sum: f64 = rows
+            .iter()
+            .map(|r| (number(r[at]) - number(r[truth])).abs())
+            .sum();
+        sum / rows.len() as f64
+    };
+    let close = |a: f64, b: &Value| (a / b.as_f64().unwrap() - 1.0).abs() < 1e-12;
+    assert!(close(
+        mae("prediction"),
+        &document["metrics"]["test"]["mae"]
+    ));
+    for baseline in ["persistence", "seasonal_naive", "ridge"] {
+        assert!(
+            close(mae(baseline), &document["baselines"][baseline]["mae"]),
+            "{baseline}"
+        );
+    }
+}
+
+#[test]
+fn the_resolved_configuration_and_any_number_of_threads_give_the_same_bits() {
+    let (folder, document) = trained();
+    let again = Folder::new("train-again");
+    let config = folder
+        .path()
+        .join(document["run"].as_str().unwrap())
+        .join("config.toml");
+    for threads in ["1", "2"] {
+        let args = [
+            "train",
+            "-c",
+            config.to_str().unwrap(),
+            "--threads",
+            threads,
+            "--json",
+            "-q",
+        ];
+        let other = again.ok(args).json();
+        for key in ["sha256", "metrics", "baselines", "best", "steps"] {
+            assert_eq!(other[key], document[key], "{key} with {threads} threads");
+        }
+    }
+    let seeded = again.ok(short(["--seed", "1", "--json", "-q"])).json();
+    assert_ne!(seeded["sha256"], document["sha256"]);
+    assert_eq!(
+        seeded["run"],
+        format!("runs/weather/{}", run_name(&again, "0003-"))
+    );
+}
+
+fn run_name(folder: &Folder, prefix: &str) -> String {
+    let entries = std::fs::read_dir(folder.path().join("runs/weather")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .into_iter()
+        .find(|name| name.starts_with(prefix))
+        .unwrap()
+}
+
+#[test]
+fn evaluate_gives_the_same_scores_and_rows() {
+    let (folder, document) = trained();
+    let scores = folder
+        .ok(["evaluate", "weather", "--json", "-o", "eval.csv"])
+        .json();
+    assert_eq!(scores["metrics"], document["metrics"]["test"]);
+    assert_eq!(scores["baselines"], document["baselines"]);
+    let rows = format!("{}/eval/predictions.csv", document["run"].as_str().unwrap());
+    assert_eq!(folder.read("eval.csv"), folder.read(&rows));
+}
+
+/// Forty rows of the form that the weather app reads.
+fn rows() -> String {
+    let mut text =
+        "time,temperature_2m,relative_humidity_2m,precipitation,cloud_cover\n".to_string();
+    for i in 0..40 {
+        text += &format!(
+            "2020-05-{:02}T{:02}:00,{},{},0,50\n",
+            1 + i / 24,
+            i % 24,
+            10 + i % 7,
+            60 + i % 5
+        );
+    }
+    text
+}
+
+#[test]
+fn predict_and_forecast_write_csv_and_json() {
+    let (folder, _) = trained();
+    folder.write("in.csv", &rows());
+    let run = folder.ok(["predict", "weather", "in.csv"]);
+    assert!(run.stdout.starts_with("time,prediction"), "{}", run.stdout);
+    assert_eq!(run.stdout.lines().count(), 1 + 40 - 23);
+    assert!(
+        run.stderr.contains("first 23 rows have no prediction"),
+        "{}",
+        run.stderr
+    );
+    folder.ok(["predict", "weather/1", "in.csv", "-o", "out.csv", "-q"]);
+    assert_eq!(folder.read("out.csv"), run.stdout);
+    let json = folder
+        .ok(["predict", "weather", "in.csv", "--json", "-q"])
+        .json();
+    assert_eq!(json["schema"], "azura.predict/1");
+    assert_eq!(json["predictions"].as_array().unwrap().len(), 17);
+    let piped = folder
+        .azura(["predict", "weather", "-", "-q"])
+        .stdin(std::fs::File::open(folder.path().join("in.csv")).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(piped.stdout).unwrap(), run.stdout);
+    let forecast = folder.ok(["forecast", "weather", "in.csv", "--steps", "30"]);
+    assert_eq!(forecast.stdout.lines().count(), 31);
+    assert!(
+        forecast
+            .stdout
+            .lines()
+            .nth(1)
+            .unwrap()
+            .starts_with("2020-05-02T16:00:00,")
+    );
+    let bundled = folder
+        .ok(["forecast", "weather", "--steps", "3", "--json"])
+        .json();
+    assert_eq!(bundled["forecast"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn bad_data_names_file_line_and_column() {
+    let (folder, _) = trained();
+    folder.write(
+        "bad.csv",
+        &rows().replace("2020-05-01T03:00,13,", "2020-05-01T03:00,n/a,"),
+    );
+    let run = folder.run(["predict", "weather", "bad.csv"]);
+    assert_eq!(run.exit, Some(3));
+    assert_eq!(run.stdout, "");
+    for text in [
+        "error[E0301]",
+        "temperature_2m",
+        "--> bad.csv:5:18",
+        "^^^",
+        "help:",
+    ] {
+        assert!(run.stderr.contains(text), "{text}\n{}", run.stderr);
+    }
+    folder.write("column.csv", "time,temperature_2m\n2020-01-01,1\n");
+    folder.write("empty.csv", "");
+    folder.write("ragged.csv", &format!("{}1,2\n", rows()));
+    for (file, text) in [
+        ("column.csv", "relative_humidity_2m"),
+        ("empty.csv", "empty"),
+        ("ragged.csv", "--> ragged.csv:42"),
+        ("absent.csv", "absent.csv"),
+    ] {
+        let run = folder.run(["predict", "weather", file]);
+        assert_eq!(run.exit, Some(3), "{file}");
+        assert!(run.stderr.contains(text), "{file}\n{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_damaged_model_is_refused() {
+    let (folder, document) = trained();
+    folder.write("in2.csv", &rows());
+    let whole = std::fs::read(folder.path().join(document["model"].as_str().unwrap())).unwrap();
+    let mut flipped = whole.clone();
+    let middle = flipped.len() - 1000;
+    flipped[middle] ^= 1;
+    let cases: [(&str, &[u8]); 4] = [
+        ("cut", &whole[..whole.len() - 1]),
+        ("head", &whole[..100]),
+        ("flipped", &flipped),
+        ("none", b""),
+    ];
+    for (name, bytes) in cases {
+        let file = format!("{name}.safetensors");
+        std::fs::write(folder.path().join(&file), bytes).unwrap();
+        let run = folder.run(["predict", &file, "in2.csv"]);
+        assert_eq!(run.exit, Some(8), "{name}\n{}", run.stderr);
+        assert!(
+            run.stderr.contains("E0801") && run.stderr.contains(&file),
+            "{}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn a_finished_run_shows_its_result_again_and_can_be_extended() {
+    let (_, document) = trained();
+    let folder = Folder::new("train-extend");
+    folder.ok(short(["--json"]));
+    let shown = folder.ok(["resume", "weather", "--json"]).json();
+    assert_eq!(shown["sha256"], document["sha256"]);
+    let refused = folder.run(["resume", "weather", "train.lr=0.5"]);
+    assert_eq!(refused.exit, Some(2));
+    assert!(refused.stderr.contains("train.lr"), "{}", refused.stderr);
+    let longer = folder
+        .ok(["resume", "weather", "train.epochs=4", "--json", "-q"])
+        .json();
+    assert_eq!(longer["epochs"], 4);
+    assert_eq!(longer["run"], shown["run"]);
+}
+
+#[test]
+fn what_fails_before_training_leaves_no_run() {
+    let folder = Folder::new("train-nothing");
+    folder.write("bad.csv", "time,temperature_2m\n2020-01-01,x\n");
+    let run = folder.run(["train", "weather", "--data", "bad.csv"]);
+    assert_eq!(run.exit, Some(3), "{}", run.stderr);
+    assert!(folder.run_dir().is_none());
+    assert!(!Path::new(&folder.path().join("runs/weather/latest")).exists());
+    let dry = folder.ok(short(["--dry-run", "--json"])).json();
+    assert_eq!(dry["dry_run"], true);
+    assert!(folder.run_dir().is_none());
+}
+
+#[test]
+fn logs_are_plain_lines_and_events_are_json() {
+    let folder = Folder::new("train-progress");
+    let plain = folder.ok(short(["train.epochs=1"]));
+    assert!(!plain.stderr.contains(['\r', '\u{1b}']), "{}", plain.stderr);
+    assert!(
+        plain.stderr.contains(" epoch=1/1 train.loss="),
+        "{}",
+        plain.stderr
+    );
+    let forced = folder.ok(short(["train.epochs=1", "--color", "always"]));
+    assert!(forced.stdout.contains('\u{1b}'));
+    let events = folder.ok(short([
+        "train.epochs=1",
+        "--progress",
+        "json",
+        "-q",
+        "--json",
+    ]));
+    let kinds: Vec<String> = events
+        .stderr
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["event"]
+                .as_str()
+                .unwrap()
+                .to_string()
+        })
+        .collect();
+    assert_eq!(kinds.first().map(String::as_str), Some("data"));
+    assert_eq!(kinds.last().map(String::as_str), Some("done"));
+    let quiet = folder.ok(short(["train.epochs=1", "-q"]));
+    assert_eq!(quiet.stderr, "");
+}
