@@ -149,3 +149,64 @@ impl Future for Hours<'_> {
         unit(&self.data.target).to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_hour_repeats_yesterday_but_for_the_target() {
+        let data = WeatherData {
+            features: vec!["cloud_cover".to_string()],
+            ..WeatherData::default()
+        };
+        let start: Timestamp = "1999-12-30T23:00".parse().unwrap();
+        let table = Table::new("history")
+            .with("cloud_cover", (0..25).map(f64::from).collect::<Vec<_>>())
+            .unwrap()
+            .with(
+                "time",
+                (0..25)
+                    .map(|hour| start.add_hours(hour))
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap()
+            .with("temperature_2m", vec![20.0; 25])
+            .unwrap();
+        let hours = Hours {
+            data: &data,
+            window: DAY,
+        };
+        let last = start.add_hours(24);
+        let time = hours.next_time(last);
+        assert_eq!(time.iso(), "2000-01-01T00:00:00");
+        let row = hours.next_row(&table, time, -1.5).unwrap();
+        // The row 24 hours before the new one is row 1.
+        assert_eq!(row.numbers("cloud_cover").unwrap(), [1.0]);
+        assert_eq!(row.numbers("temperature_2m").unwrap(), [-1.5]);
+        assert_eq!(row.times("time").unwrap(), [time]);
+        let longer = table.append(&row).unwrap();
+        assert_eq!(hours.frame(&longer).unwrap().breaks, Vec::<usize>::new());
+    }
+
+    #[test]
+    fn a_missing_an_extra_and_a_repeated_hour_begin_a_new_stretch() {
+        let start: Timestamp = "2020-03-01T00:00".parse().unwrap();
+        let hours = [0, 1, 3, 4, 4, 5, 2];
+        let times: Vec<Timestamp> = hours.iter().map(|&hour| start.add_hours(hour)).collect();
+        let table = Table::new("t").with("time", times.clone()).unwrap();
+        let (breaks, notes) = breaks("time", &table, &times).unwrap();
+        assert_eq!(breaks, [2, 4, 6]);
+        assert_eq!(
+            notes,
+            [
+                "4 stretches of consecutive hours; no window reaches across a break \
+              (the first: 2020-03-01T01:00:00 to 2020-03-01T03:00:00)"
+            ]
+        );
+        assert_eq!(
+            [span(90), span(1800), span(7200), span(172_800)],
+            ["90 s", "30 min", "2 h", "2 d"]
+        );
+    }
+}

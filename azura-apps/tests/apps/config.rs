@@ -84,8 +84,6 @@ fn rules_between_values_say_what_to_do() {
         problem("stock", json!({ "data": { "tiker": "msft" } })),
         "`data.tiker`: unknown key; did you mean `data.ticker`?"
     );
-    assert_eq!(
-        problem("stock", json!({ "data": { "ticker": "sp50" } })).contains("did you mean `sp500`?"),
-        true
-    );
+    let message = problem("stock", json!({ "data": { "ticker": "sp50" } }));
+    assert!(message.contains("did you mean `sp500`?"), "{message}");
 }
