@@ -211,10 +211,10 @@ proptest! {
         }
         // Elementwise loops, comparisons, casts, reductions and files read any strides.
         let doubled: Vec<f64> = naive.values.iter().map(|x| x * 2.0).collect();
-        prop_assert_eq!(f64s(&x.clone().mul(2.0).unwrap()), doubled.clone());
+        prop_assert_eq!(&f64s(&x.clone().mul(2.0).unwrap()), &doubled);
         prop_assert_eq!(f64s(&x.clone().add(&x).unwrap()), doubled);
         let copied: Vec<f64> = x.cast(DType::I64).unwrap().to_vec::<i64>().unwrap().iter().map(|&x| x as f64).collect();
-        prop_assert_eq!(copied, naive.values.clone());
+        prop_assert_eq!(&copied, &naive.values);
         prop_assert!(x.eq(&x).unwrap().to_vec::<bool>().unwrap().into_iter().all(|x| x));
         prop_assert_eq!(x.sum_all().unwrap().item::<f64>().unwrap(), naive.values.iter().sum::<f64>());
         for axis in 0..x.rank() {
@@ -368,7 +368,7 @@ fn eight_axes() {
     let x = Tensor::from_slice(&[1.0f64, 2.0], [1, 1, 1, 2, 1, 1, 1, 1]).unwrap();
     let y = x
         .clone()
-        .add(&x.permute(&[3, 0, 1, 2, 4, 5, 6, 7]).unwrap())
+        .add(x.permute(&[3, 0, 1, 2, 4, 5, 6, 7]).unwrap())
         .unwrap();
     assert_eq!(f64s(&y), [2.0, 3.0, 3.0, 4.0]);
     assert!(x.unsqueeze(0).is_err());
