@@ -1,0 +1,256 @@
+//! A run that is killed, interrupted or starved of disk goes on to the same result as one that was not.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use common::{Folder, Run, short, signal, wait_for};
+use serde_json::Value;
+
+/// What an uninterrupted run ends with: the hash over its tensors, and its metrics file.
+fn uninterrupted() -> &'static (String, String) {
+    static RESULT: OnceLock<(String, String)> = OnceLock::new();
+    RESULT.get_or_init(|| {
+        let folder = Folder::new("crash-whole");
+        let document = folder.ok(short(["--json", "-q"])).json();
+        let metrics = folder.read(&format!(
+            "{}/metrics.csv",
+            document["run"].as_str().unwrap()
+        ));
+        (document["sha256"].as_str().unwrap().to_string(), metrics)
+    })
+}
+
+/// Finishes the run and compares it with the uninterrupted one.
+fn finish_and_compare(folder: &Folder) {
+    let document = folder.ok(["resume", "latest", "--json", "-q"]).json();
+    let (sha256, metrics) = uninterrupted();
+    assert_eq!(document["sha256"], *sha256);
+    let run = folder.run_dir().unwrap();
+    assert_eq!(
+        &fs::read_to_string(run.join("metrics.csv")).unwrap(),
+        metrics
+    );
+    let record: Value =
+        serde_json::from_str(&fs::read_to_string(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(record["status"], "finished");
+    assert_eq!(leftovers(folder), 0);
+}
+
+/// Files that a process was writing when it died.
+fn leftovers(folder: &Folder) -> usize {
+    let Some(run) = folder.run_dir() else {
+        return 0;
+    };
+    let entries = fs::read_dir(run.join("checkpoints"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries
+        .filter(|entry| entry.file_name().to_string_lossy().ends_with(".azura-tmp"))
+        .count()
+}
+
+fn start(folder: &Folder) -> Child {
+    let begun = folder.run_dir().is_some();
+    let args = if begun {
+        vec!["resume", "-q"]
+    } else {
+        short(["-q"])
+    };
+    folder
+        .azura(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Numbers that look random and are the same in every run of the test.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+/// Twenty kills, half of them at a random moment and half inside the writing of a checkpoint, over four runs.
+#[test]
+fn killed_at_any_moment_it_goes_on_to_the_same_bits() {
+    const RUNS: usize = 4;
+    const KILLS: usize = 5;
+    let mut dice = Dice(2026);
+    let (mut killed, mut torn) = (0, 0);
+    for run in 0..RUNS {
+        let folder = Folder::new(&format!("crash-kill-{run}"));
+        for kill in 0..KILLS {
+            let mut child = start(&folder);
+            let began = Instant::now();
+            if (run * KILLS + kill) % 2 == 0 {
+                std::thread::sleep(Duration::from_micros(dice.below(250_000)));
+            } else {
+                // A resumed run writes no checkpoint before its first step, so there is a moment to look.
+                let skip = dice.below(8);
+                let mut seen = 0;
+                while began.elapsed() < Duration::from_millis(700) {
+                    if leftovers(&folder) > 0 {
+                        seen += 1;
+                        if seen > skip {
+                            break;
+                        }
+                    }
+                }
+            }
+            child.kill().unwrap();
+            let ended = child.wait().unwrap();
+            killed += usize::from(ended.code().is_none());
+            torn += usize::from(leftovers(&folder) > 0);
+        }
+        if folder.run_dir().is_none() {
+            start(&folder).wait().unwrap();
+        }
+        finish_and_compare(&folder);
+    }
+    assert!(
+        killed >= 15,
+        "only {killed} of 20 kills met a living process"
+    );
+    assert!(
+        torn >= 3,
+        "only {torn} kills left a half-written checkpoint"
+    );
+}
+
+#[test]
+fn a_signal_saves_and_says_how_to_go_on() {
+    for (name, exit) in [("INT", 130), ("TERM", 143)] {
+        let folder = Folder::new(&format!("crash-signal-{name}"));
+        let child = folder.azura(short(["--json"])).spawn().unwrap();
+        wait_for("the first epoch", || epochs(&folder) > 0);
+        signal(child.id(), name);
+        let run = Run::of(child.wait_with_output().unwrap());
+        assert_eq!(run.exit, Some(exit), "{}", run.stderr);
+        assert!(run.stderr.contains("saving a checkpoint"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("azura resume weather/0001-"),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(run.json()["stop"], "interrupted");
+        let listed = folder.ok(["runs", "--json"]).json();
+        assert_eq!(listed["runs"][0]["status"], "interrupted");
+        finish_and_compare(&folder);
+    }
+}
+
+fn epochs(folder: &Folder) -> usize {
+    let Some(run) = folder.run_dir() else {
+        return 0;
+    };
+    let events = fs::read_to_string(run.join("events.jsonl")).unwrap_or_default();
+    events
+        .lines()
+        .filter(|line| line.contains("\"event\":\"epoch\""))
+        .count()
+}
+
+#[test]
+fn a_living_run_is_not_resumed_twice() {
+    let folder = Folder::new("crash-lease");
+    let mut child = folder
+        .azura(short(["train.epochs=500", "-q"]))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("the first epoch", || epochs(&folder) > 0);
+    let second = folder.run(["resume", "weather/1"]);
+    assert_eq!(second.exit, Some(9), "{}", second.stderr);
+    assert!(
+        second.stderr.contains(&format!("process {}", child.id())),
+        "{}",
+        second.stderr
+    );
+    let listed = folder.ok(["runs", "--json"]).json();
+    assert_eq!(listed["runs"][0]["status"], "running");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let listed = folder.ok(["runs", "--json"]).json();
+    assert_eq!(listed["runs"][0]["status"], "lost");
+}
+
+/// A limit on the size of files stands for a full disk: both make a write fail half-way.
+#[test]
+fn a_disk_that_refuses_leaves_the_last_checkpoint_whole() {
+    let folder = Folder::new("crash-disk");
+    let child = folder.azura(short(["-q"])).spawn().unwrap();
+    wait_for("the first epoch", || epochs(&folder) > 0);
+    signal(child.id(), "INT");
+    child.wait_with_output().unwrap();
+    let last = folder
+        .run_dir()
+        .unwrap()
+        .join("checkpoints/last.safetensors");
+    let before = fs::read(&last).unwrap();
+    assert!(
+        before.len() > 16 * 1024,
+        "the limit below must be smaller than a checkpoint"
+    );
+    let program = Path::new(env!("CARGO_BIN_EXE_azura"));
+    let output = Command::new("sh")
+        // Blocks of 512 bytes; without the trap the signal would end the process before the error.
+        .args(["-c", "trap '' XFSZ; ulimit -f 24; exec \"$0\" resume -q"])
+        .arg(program)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let run = Run::of(output);
+    assert_eq!(run.exit, Some(1), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("error[E0101]") && run.stderr.contains("checkpoints"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("File too large"), "{}", run.stderr);
+    assert!(
+        fs::read(&last).unwrap() == before,
+        "the last checkpoint changed"
+    );
+    finish_and_compare(&folder);
+}
+
+#[test]
+fn runs_that_start_at_once_get_different_numbers() {
+    let folder = Folder::new("crash-numbers");
+    let children: Vec<Child> = (0..4)
+        .map(|_| {
+            folder
+                .azura(short(["train.epochs=1", "-q", "--json"]))
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut runs: Vec<String> = children
+        .into_iter()
+        .map(|child| {
+            Run::of(child.wait_with_output().unwrap()).json()["run"]
+                .as_str()
+                .unwrap()[..17]
+                .to_string()
+        })
+        .collect();
+    runs.sort();
+    let expected: Vec<String> = (1..=4).map(|n| format!("runs/weather/{n:04}")).collect();
+    assert_eq!(runs, expected);
+}
