@@ -257,8 +257,12 @@ fn floor(text: &str, mut at: usize) -> usize {
 }
 
 /// One thing that is wrong.
+// Boxed: results are returned everywhere, and failures are rare.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct Failure(Box<Details>);
+
+#[derive(Clone, Debug)]
+struct Details {
     code: Code,
     message: String,
     place: Option<Place>,
@@ -270,61 +274,61 @@ pub struct Failure {
 impl Failure {
     /// A failure with its code and message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Failure {
+        Failure(Box::new(Details {
             code,
             message: message.into(),
             place: None,
             mark: None,
             facts: Vec::new(),
             help: Vec::new(),
-        }
+        }))
     }
 
     /// The same failure, at a place.
     #[must_use]
     pub fn at(mut self, place: impl Into<Option<Place>>) -> Self {
-        self.place = place.into();
+        self.0.place = place.into();
         self
     }
 
     /// The same failure, with words beside the underlined text.
     #[must_use]
     pub fn mark(mut self, text: impl Into<String>) -> Self {
-        self.mark = Some(text.into());
+        self.0.mark = Some(text.into());
         self
     }
 
     /// The same failure, with a fact in a small table below the message.
     #[must_use]
     pub fn fact(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
-        self.facts.push((name.into(), text.into()));
+        self.0.facts.push((name.into(), text.into()));
         self
     }
 
     /// The same failure, with a remedy.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
-        self.help.push(text.into());
+        self.0.help.push(text.into());
         self
     }
 
     /// The code.
     #[cfg(test)]
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// The message without its place and remedy.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The text for a person, coloured if `color`.
     pub fn render(&self, color: bool) -> String {
-        let head = Paint::Red.when(color, format!("error[{}]", self.code.id()));
-        let mut text = format!("{head}: {}\n", Paint::Bold.when(color, &self.message));
+        let head = Paint::Red.when(color, format!("error[{}]", self.0.code.id()));
+        let mut text = format!("{head}: {}\n", Paint::Bold.when(color, &self.0.message));
         let arrow = |place: String| format!("{} {place}\n", Paint::Blue.when(color, "  -->"));
-        match &self.place {
+        match &self.0.place {
             None => {}
             Some(Place::Argument(n)) => text += &arrow(format!("command line, argument {n}")),
             Some(Place::Env(name)) => text += &arrow(format!("environment, {name}")),
@@ -345,7 +349,7 @@ impl Failure {
                     .map(|c| if c == '\t' { '\t' } else { ' ' })
                     .collect();
                 let carets = Paint::Red.when(color, "^".repeat(at.width));
-                let mark = self.mark.as_deref().unwrap_or_default();
+                let mark = self.0.mark.as_deref().unwrap_or_default();
                 let _ = writeln!(text, "{}", bar(""));
                 let _ = writeln!(text, "{} {}", bar(&number), at.text);
                 let _ = writeln!(
@@ -355,11 +359,11 @@ impl Failure {
                 );
             }
         }
-        let width = self.facts.iter().map(|(name, _)| name.len()).max();
-        for (name, fact) in &self.facts {
+        let width = self.0.facts.iter().map(|(name, _)| name.len()).max();
+        for (name, fact) in &self.0.facts {
             let _ = writeln!(text, "  {name:width$}  {fact}", width = width.unwrap_or(0));
         }
-        for help in &self.help {
+        for help in &self.0.help {
             let _ = writeln!(
                 text,
                 "  {}: {}",
@@ -371,7 +375,7 @@ impl Failure {
     }
 
     fn to_json(&self) -> Value {
-        let place = match &self.place {
+        let place = match &self.0.place {
             None => Value::Null,
             Some(Place::Argument(n)) => json!({"argument": n}),
             Some(Place::Env(name)) => json!({"env": name}),
@@ -381,10 +385,10 @@ impl Failure {
             }
         };
         json!({
-            "code": self.code.id(),
-            "message": self.message,
+            "code": self.0.code.id(),
+            "message": self.0.message,
             "place": place,
-            "help": if self.help.is_empty() { Value::Null } else { self.help.join("\n").into() },
+            "help": if self.0.help.is_empty() { Value::Null } else { self.0.help.join("\n").into() },
         })
     }
 }
@@ -435,7 +439,7 @@ impl Stop {
             say!(
                 "{n} error{}, nothing was started.   azura help {}",
                 if n == 1 { "" } else { "s" },
-                self.failures[0].code.id()
+                self.failures[0].0.code.id()
             );
         }
         if json && !self.failures.is_empty() {
@@ -462,7 +466,7 @@ impl From<Failure> for Stop {
 
 impl From<Vec<Failure>> for Stop {
     fn from(failures: Vec<Failure>) -> Self {
-        let exit = failures.first().map_or(1, |first| first.code.exit());
+        let exit = failures.first().map_or(1, |first| first.0.code.exit());
         Stop {
             failures,
             exit,

@@ -97,7 +97,7 @@ fn killed_at_any_moment_it_goes_on_to_the_same_bits() {
         for kill in 0..KILLS {
             let mut child = start(&folder);
             let began = Instant::now();
-            if (run * KILLS + kill) % 2 == 0 {
+            if (run * KILLS + kill).is_multiple_of(2) {
                 std::thread::sleep(Duration::from_micros(dice.below(250_000)));
             } else {
                 // A resumed run writes no checkpoint before its first step, so there is a moment to look.

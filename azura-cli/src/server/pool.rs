@@ -68,7 +68,7 @@ impl Pool {
                     .name(format!("worker-{i}"))
                     // Requests share the cores, so each gets one thread.
                     .spawn(move || {
-                        azura_core::with_threads(1, || work(&models, &metrics, &receiver))
+                        azura_core::with_threads(1, || work(&models, &metrics, &receiver));
                     })
             })
             .collect::<std::io::Result<_>>()?;

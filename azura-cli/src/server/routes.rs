@@ -170,7 +170,7 @@ async fn metrics(State(shared): State<Shared>) -> Response {
 }
 
 async fn list(State(shared): State<Shared>) -> Response {
-    let models: Vec<Value> = shared.models.iter().map(|served| brief(served)).collect();
+    let models: Vec<Value> = shared.models.iter().map(brief).collect();
     document(&json!({ "models": models }))
 }
 
