@@ -51,13 +51,29 @@ enum Layout {
     Rows,
     Columns,
     Gaps,
+    /// One row, one column or one number, repeated: what `expand` gives, and the gradient of a sum.
+    SameRows,
+    SameColumns,
+    Same,
 }
+
+const LAYOUTS: [Layout; 6] = [
+    Layout::Rows,
+    Layout::Columns,
+    Layout::Gaps,
+    Layout::SameRows,
+    Layout::SameColumns,
+    Layout::Same,
+];
 
 fn stored<T: Real>(layout: Layout, rows: usize, cols: usize, seed: u64) -> (Vec<T>, [usize; 2]) {
     let strides = match layout {
         Layout::Rows => [cols, 1],
         Layout::Columns => [1, rows],
         Layout::Gaps => [2 * cols + 3, 2],
+        Layout::SameRows => [0, 1],
+        Layout::SameColumns => [1, 0],
+        Layout::Same => [0, 0],
     };
     (
         numbers(rows * strides[0] + cols * strides[1] + 1, seed),
@@ -158,7 +174,6 @@ fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, cas
 
 #[test]
 fn small_shapes_in_every_layout() {
-    let layouts = [Layout::Rows, Layout::Columns, Layout::Gaps];
     let sizes = [
         (1, 1, 1),
         (2, 3, 0),
@@ -169,11 +184,13 @@ fn small_shapes_in_every_layout() {
         (15, 31, 3),
         (29, 47, 40),
         (64, 10, 12),
+        // One row against eight vectors.
+        (1, 260, 5),
     ];
     let mut case = 0;
     for (m, n, k) in sizes {
-        for left in layouts {
-            for right in layouts {
+        for left in LAYOUTS {
+            for right in LAYOUTS {
                 check::<f32>(m, n, k, left, right, case);
                 check::<f64>(m, n, k, left, right, case + 5);
                 case += 1;
@@ -198,6 +215,12 @@ fn shapes_beyond_every_block_size() {
     check::<f32>(90, 300, 100, Layout::Rows, Layout::Rows, 10);
     check::<f32>(3, 500, 600, Layout::Rows, Layout::Columns, 2);
     check::<f32>(700, 1, 600, Layout::Rows, Layout::Columns, 2);
+    for same in [Layout::SameRows, Layout::SameColumns, Layout::Same] {
+        check::<f32>(1, 300, 600, Layout::Rows, same, 3);
+        check::<f32>(3, 500, 600, same, Layout::Rows, 2);
+        check::<f32>(3, 300, 600, Layout::Rows, same, 1);
+        check::<f32>(90, 600, 600, same, same, 0);
+    }
 }
 
 #[test]

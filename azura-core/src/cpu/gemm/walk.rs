@@ -187,7 +187,7 @@ impl<T: Real> Part<'_, T> {
             };
             let run = self.kernels.tiles[tile.len() - 1][vectors - 1];
             // SAFETY: the kernel is of the tile's size; the rest is the caller's contract.
-            unsafe { self.tile(run, a, b, k, &tile, cols) };
+            unsafe { self.tile(run, a, b, k.len(), k, &tile, cols) };
         }
     }
 
@@ -208,15 +208,18 @@ impl<T: Real> Part<'_, T> {
         }
     }
 
-    /// One tile; after the last k with its bias and activation.
+    /// One tile over the block `k`; after the last k with its bias and activation. `terms` is the length of `k`, or 1
+    /// if `b` holds sums over `k` that were made before.
     ///
     /// # Safety
-    /// `run` takes tiles of this size; the rest as for [`Part::run`].
+    /// `run` takes tiles of this size, the sources hold `terms` steps; the rest as for [`Part::run`].
+    #[allow(clippy::too_many_arguments)] // Two operands and where they stand.
     unsafe fn tile(
         &self,
         run: unsafe fn(&Tile<T>),
         a: Source<T>,
         b: Source<T>,
+        terms: usize,
         k: &Range<usize>,
         rows: &Range<usize>,
         cols: &Range<usize>,
@@ -232,8 +235,7 @@ impl<T: Real> Part<'_, T> {
             .get()
             .wrapping_add((self.first_row + rows.start) * stride + cols.start);
         let tile = Tile {
-            // A source of B without a step holds sums that were made before.
-            k: if b.step == 0 { 1 } else { k.len() },
+            k: terms,
             a: a.at,
             a_row: a.row,
             a_col: a.step,
@@ -272,7 +274,7 @@ impl<T: Real> Part<'_, T> {
                     let source = Source {
                         at,
                         row: 0,
-                        step: b.row_stride.max(1),
+                        step: b.row_stride,
                     };
                     // SAFETY: the caller's contract; these columns exist.
                     unsafe {
@@ -280,6 +282,7 @@ impl<T: Real> Part<'_, T> {
                             self.kernels.row,
                             self.rows_of_a(0, k.start),
                             source,
+                            k.len(),
                             &k,
                             &(0..1),
                             &now,
@@ -324,7 +327,7 @@ impl<T: Real> Part<'_, T> {
                     };
                     let run = self.kernels.tiles[0][now.len().div_ceil(self.kernels.lanes) - 1];
                     // SAFETY: as above; whole vectors of `sums` are there to be read.
-                    unsafe { self.tile(run, ones, source, &k, &(0..1), &now) };
+                    unsafe { self.tile(run, ones, source, 1, &k, &(0..1), &now) };
                 }
                 cols.start = now.end;
             }
