@@ -149,7 +149,7 @@ fn lstm_messages() {
     );
     assert_eq!(
         run(&x, &[weights(&[8, 5], &[8, 2])], None, 0.0),
-        "[lstm] weights of layer 0 must be [8, 4] and [8, 2], but got [8, 5] and [8, 2]"
+        "[lstm] weights of layer 0 must be [8, 4] and [8, 2], biases [8], but got [8, 5] and [8, 2]"
     );
     assert_eq!(
         run(&x, one, None, 1.5),
@@ -164,7 +164,10 @@ fn lstm_messages() {
         b_ih: Some(zeros(&[7])),
         ..good.clone()
     };
-    assert!(run(&x, &[biased], None, 0.0).starts_with("[lstm] weights of layer 0 must be "));
+    assert_eq!(
+        run(&x, &[biased], None, 0.0),
+        "[lstm] weights of layer 0 must be [8, 4] and [8, 2], biases [8], but got [8, 4] and [8, 2] and [7]"
+    );
     for w in [
         weights(&[], &[]),
         weights(&[8], &[8]),

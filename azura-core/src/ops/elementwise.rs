@@ -15,6 +15,8 @@ use crate::{DType, Element, Error, Result};
 /// What the derivative of a unary operation is computed from.
 #[derive(PartialEq)]
 enum Saved {
+    /// Nothing: it is a constant.
+    Nothing,
     Input,
     Output,
 }
@@ -53,12 +55,25 @@ fn unary<E: Unary>(x: Tensor, e: E) -> Result<Tensor> {
     let edges = Edges::of(&[&x]);
     let input = (edges.recorded() && E::SAVED == Saved::Input).then(|| x.detach());
     let y = map1(E::OP, x, Value(e))?;
-    let saved = input.unwrap_or_else(|| y.detach());
+    let saved = input.or_else(|| (E::SAVED == Saved::Output).then(|| y.detach()));
     Ok(edges.record(E::OP, y, || {
         move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
-            grads.add(0, map2(E::OP, only(dy)?, saved.clone(), Slope(e))?)
+            let dy = only(dy)?;
+            let dx = match &saved {
+                Some(saved) => map2(E::OP, dy, saved.clone(), Slope(e))?,
+                None => map1(E::OP, dy, Slope(e))?,
+            };
+            grads.add(0, dx)
         }
     }))
+}
+
+/// The same where nothing is saved.
+impl<T: Num, E: Unary> Map1<T, T> for Slope<E> {
+    #[inline(always)]
+    fn call(&self, dy: T) -> T {
+        dy * self.0.df(T::lit(0.0))
+    }
 }
 
 /// `f` of each element, into the buffer of `x` if nobody else sees it.
@@ -275,6 +290,7 @@ struct Affine {
 
 impl Unary for Affine {
     const OP: &'static str = "affine";
+    const SAVED: Saved = Saved::Nothing;
     #[inline(always)]
     fn f<N: Num>(self, x: N) -> N {
         x * N::lit(self.mul) + N::lit(self.add)
@@ -317,6 +333,7 @@ struct DivBy(f64);
 
 impl Unary for DivBy {
     const OP: &'static str = "div";
+    const SAVED: Saved = Saved::Nothing;
     #[inline(always)]
     fn f<N: Num>(self, x: N) -> N {
         x / N::lit(self.0)

@@ -183,12 +183,17 @@ impl Plan {
                 return Err(Error::shape(
                     op,
                     format!(
-                        "weights of layer {} must be [{}, {input}] and [{}, {hidden}]",
-                        k / directions,
-                        4 * hidden,
-                        4 * hidden
+                        "weights of layer {layer} must be [{gates}, {input}] and [{gates}, {hidden}], biases [{gates}]",
+                        layer = k / directions,
+                        gates = 4 * hidden,
                     ),
-                    format!("{:?} and {:?}", w.w_ih.shape(), w.w_hh.shape()),
+                    [Some(&w.w_ih), Some(&w.w_hh)]
+                        .into_iter()
+                        .chain(bias)
+                        .flatten()
+                        .map(|tensor| format!("{:?}", tensor.shape()))
+                        .collect::<Vec<_>>()
+                        .join(" and "),
                 ));
             }
         }
