@@ -65,8 +65,8 @@ impl Default for WeatherData {
 }
 
 impl Default for WeatherConfig {
-    /// Chosen on validation rows of the bundled data, with the test rows left alone: a window of one day did as well
-    /// as two and better than a week, 64 units as well as 128.
+    /// Chosen on validation rows of three splits of the bundled data, with the test rows left alone: two days in the
+    /// window, 128 units, batches of 32 or more epochs change the validation error by no more than seeds do.
     fn default() -> Self {
         WeatherConfig {
             data: WeatherData::default(),
