@@ -169,7 +169,7 @@ fn epochs(folder: &Folder) -> usize {
 fn a_living_run_is_not_resumed_twice() {
     let folder = Folder::new("crash-lease");
     let mut child = folder
-        .azura(short(["train.epochs=500", "-q"]))
+        .azura(short(["train.epochs=60", "-q"]))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
