@@ -374,7 +374,7 @@ mod tests {
             assert_eq!(
                 [split(0, 8), split(7, 8), split(16, 8), split(1000, 8)],
                 [1, 1, 2, 4]
-            )
+            );
         });
     }
 
