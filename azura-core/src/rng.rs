@@ -75,8 +75,7 @@ impl Rng {
 
     /// A standard normal number (inverse of the distribution function).
     pub fn normal(&mut self) -> f64 {
-        // Half a step away from 0 and 1, where the inverse is infinite.
-        normal_quantile(self.uniform() + 0.5 / (1u64 << 53) as f64)
+        normal_quantile(inside(self.uniform()))
     }
 
     /// A uniform integer in `0..n`, without bias. Returns 0 for `n` of 0 or 1.
@@ -99,14 +98,14 @@ impl Rng {
 
     pub(crate) fn next_block(&mut self) -> [u32; 4] {
         let block = philox(self.seed, self.stream, self.counter);
-        self.counter += 1;
+        self.counter = self.counter.wrapping_add(1);
         block
     }
 
     /// Takes `blocks` blocks out of the sequence and returns the generator that stands at their start.
     pub(crate) fn reserve(&mut self, blocks: u64) -> Rng {
         let start = self.clone();
-        self.counter += blocks;
+        self.counter = self.counter.wrapping_add(blocks);
         start
     }
 
@@ -115,6 +114,12 @@ impl Rng {
     pub(crate) fn block(&self, i: u64) -> [u32; 4] {
         philox(self.seed, self.stream, self.counter.wrapping_add(i))
     }
+}
+
+/// A number of `[0, 1)` moved half a step away from 0, and kept from being rounded to 1: the normal quantile is infinite
+/// at both.
+fn inside(uniform: f64) -> f64 {
+    (uniform + 0.5 / (1u64 << 53) as f64).min(1.0 - f64::EPSILON / 2.0)
 }
 
 fn join(low: u32, high: u32) -> u64 {
@@ -232,8 +237,18 @@ mod tests {
         assert!((mean(&uniform) - 0.5).abs() < 4.0 * (1.0 / 12.0f64 / n as f64).sqrt());
         assert!(mean(&normal).abs() < 4.0 / (n as f64).sqrt());
         assert!((square(&normal) - 1.0).abs() < 4.0 * (2.0 / n as f64).sqrt());
+        let last = inside(1.0 - f64::EPSILON / 2.0);
+        assert!(normal_quantile(last).is_finite() && normal_quantile(inside(0.0)).is_finite());
         assert!((normal_quantile(0.975) - 1.959_963_984_540_054).abs() < 1e-8);
         assert!((normal_quantile(0.001) + 3.090_232_306_167_813_5).abs() < 1e-8);
+    }
+
+    #[test]
+    fn a_sequence_goes_on_after_its_last_number() {
+        let mut rng = Rng::from_state([1, 2, u64::MAX]);
+        assert_eq!(rng.clone().reserve(2), rng);
+        rng.next_u64();
+        assert_eq!(rng.state(), [1, 2, 0]);
     }
 
     #[test]
