@@ -79,8 +79,7 @@ pub(crate) struct Buffer {
     bytes: usize,
 }
 
-// SAFETY: a buffer is plain memory. Shared references only read it; writing takes `&mut` or goes
-// through `Output`, which is only made for buffers that nobody else has seen yet.
+// SAFETY: a buffer is plain memory. Shared references only read it; writing takes `&mut`.
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}

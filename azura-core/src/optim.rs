@@ -89,7 +89,8 @@ impl Optimizer for Adam {
         let ((b1, b2), decay) = (self.betas, self.weight_decay);
         for_float!("adam", self.store.dtype(), T => {
             self.store.update::<T, 2>(&mut self.steps, &mut self.moments, |run| {
-                let t = run.step as i32;
+                // A count from a file may be anything; long before this one the corrections are 1.
+                let t = i32::try_from(run.step).unwrap_or(i32::MAX);
                 AdamStep {
                     beta1: b1,
                     beta2: b2,

@@ -235,15 +235,17 @@ impl Store {
     /// [`Error::Store`] naming what is missing, unexpected, or of another shape or dtype; then nothing
     /// was changed.
     pub fn load(&self, values: &[(String, Tensor)]) -> Result<()> {
-        let mut state = self.sealed()?;
-        let State {
-            segments, arenas, ..
-        } = &mut *state;
+        let mut state = self.lock();
+        // Before anything is allocated: a file that does not fit may ask for a model of any size.
         check_names(
-            segments.iter().map(|s| (s.name.as_str(), &s.shape)),
+            state.segments.iter().map(|s| (s.name.as_str(), &s.shape)),
             self.0.dtype,
             values,
         )?;
+        self.seal(&mut state)?;
+        let State {
+            segments, arenas, ..
+        } = &mut *state;
         for segment in segments.iter() {
             let Some((_, value)) = values.iter().find(|(name, _)| *name == segment.name) else {
                 continue;
@@ -330,14 +332,19 @@ impl Store {
     /// The state with every registered parameter in an arena.
     fn sealed(&self) -> Result<MutexGuard<'_, State>> {
         let mut state = self.lock();
+        self.seal(&mut state)?;
+        Ok(state)
+    }
+
+    fn seal(&self, state: &mut State) -> Result<()> {
         let State {
             segments,
             arenas,
             sealed,
-        } = &mut *state;
+        } = state;
         let fresh = &mut segments[*sealed..];
         if fresh.is_empty() {
-            return Ok(state);
+            return Ok(());
         }
         let arena = arenas.len();
         let mut len = 0;
@@ -360,7 +367,7 @@ impl Store {
             grads: None,
         });
         *sealed = segments.len();
-        Ok(state)
+        Ok(())
     }
 }
 
@@ -437,16 +444,16 @@ pub(crate) struct Run<'a, T, const K: usize> {
 pub(crate) struct Moments(Vec<Buffer>);
 
 impl Moments {
-    /// Copies by parameter name, each name prefixed.
+    /// Copies by parameter name, each name prefixed; zeros for parameters that joined after the last step.
     pub fn state(&self, store: &Store, prefix: &str) -> Result<Vec<(String, Tensor)>> {
         let state = store.sealed()?;
         state
             .segments
             .iter()
-            .filter(|segment| segment.arena < self.0.len())
             .map(|segment| {
-                let tensor = for_float!("state", store.0.dtype, T => {
-                    Tensor::from_slice(&self.0[segment.arena].as_slice::<T>()[segment.range.clone()], &*segment.shape)?
+                let tensor = for_float!("state", store.0.dtype, T => match self.0.get(segment.arena) {
+                    Some(arena) => Tensor::from_slice(&arena.as_slice::<T>()[segment.range.clone()], &*segment.shape)?,
+                    None => Tensor::zeros(&*segment.shape, store.0.dtype)?,
                 });
                 Ok((format!("{prefix}{}", segment.name), tensor))
             })

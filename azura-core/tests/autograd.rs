@@ -654,6 +654,21 @@ fn an_optimiser_goes_on_from_its_state() -> Result<()> {
     Ok(())
 }
 
+/// A damaged file's configuration may ask for a model of any size: nothing of it is allocated.
+#[test]
+fn values_that_do_not_fit_are_refused_before_anything_is_allocated() -> Result<()> {
+    let store = Store::new(DType::F32);
+    store
+        .root(Rng::new(0))
+        .param("w", &[1 << 40], Init::Zeros)?;
+    let value = Tensor::ones([2], DType::F32)?;
+    assert!(matches!(
+        store.load(&[("w".to_string(), value)]),
+        Err(Error::Store(_))
+    ));
+    Ok(())
+}
+
 /// Parameters that come after training began, such as a new head, get an arena of their own.
 #[test]
 fn late_parameters_join_in() -> Result<()> {
@@ -666,6 +681,8 @@ fn late_parameters_join_in() -> Result<()> {
     let early = optimizer.state()?;
     params.push(store.root(Rng::new(0)).param("head", &[2], Init::Ones)?);
     assert_eq!(store.numel(), 5);
+    let before = optimizer.state()?;
+    Adam::new(&store)?.load(&before)?;
     let both = || -> Result<()> {
         let loss = params[0]
             .value()
