@@ -153,7 +153,7 @@ pub enum Error {
     /// Trainable parameters that the loss does not reach.
     #[error(
         "{} trainable parameter(s) got no gradient in the first step: {}; \
-         the loss must depend on them, or they must be frozen on purpose (Param::freeze)",
+         the loss must depend on them, or they must be frozen on purpose (`Param::set_frozen`)",
         .0.len(), .0.join(", ")
     )]
     NoGradient(Vec<String>),

@@ -3,7 +3,7 @@
 //! A mean alone cannot be combined: the mean over two batches of unequal size, or over shards, is not
 //! the mean of means. So a [`Loss`] keeps sum and weight, and whoever adds them up divides once.
 
-use azura_core::{Reduction, Tensor};
+use azura_core::{DType, Reduction, Tensor};
 
 use crate::error::Result;
 
@@ -23,6 +23,11 @@ impl Loss {
     /// If the sum is not a tensor that can be divided.
     pub fn mean(&self) -> Result<Tensor> {
         Ok(self.sum.clone().mul(1.0 / self.weight)?)
+    }
+
+    /// The sum as a number.
+    pub(crate) fn value(&self) -> Result<f64> {
+        Ok(self.sum.detach().cast(DType::F64)?.item::<f64>()?)
     }
 }
 

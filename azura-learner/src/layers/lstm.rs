@@ -120,7 +120,8 @@ impl LstmBuilder {
         } else {
             &[""]
         };
-        let gates = 4 * self.hidden;
+        // Too large a size is refused where the shape is checked.
+        let gates = self.hidden.saturating_mul(4);
         let init = Init::Uniform {
             bound: 1.0 / (self.hidden as f64).sqrt(),
         };
@@ -129,7 +130,7 @@ impl LstmBuilder {
             let input = if layer == 0 {
                 self.input
             } else {
-                directions.len() * self.hidden
+                self.hidden.saturating_mul(directions.len())
             };
             for suffix in directions {
                 let param = |name: &str, shape: &[usize]| {

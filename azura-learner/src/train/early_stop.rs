@@ -51,6 +51,11 @@ impl EarlyStop {
         better
     }
 
+    /// Takes back the last value, which was not the best.
+    pub(super) fn take_back(&mut self) {
+        self.bad = self.bad.saturating_sub(1);
+    }
+
     /// The best value so far.
     pub fn best(&self) -> Option<f64> {
         self.best

@@ -39,7 +39,7 @@ pub fn evaluate(model: &dyn Model, data: Arc<dyn Dataset>, batch: usize) -> Resu
             let batch = batch?;
             let output = model.forward(&batch, &mut Ctx::eval())?;
             let loss = model.loss(&output, &batch)?;
-            sum += f64::from(loss.sum.item::<f32>()?);
+            sum += loss.value()?;
             weight += loss.weight;
             outputs.push(model.keep(&output, &batch)?);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use azura_core::{Store, Tensor};
+use azura_core::{Store, Tensor, serial};
 
 use super::{Model, TrainConfig, Training};
 use crate::app::{Metrics, Part};
@@ -107,7 +107,9 @@ impl Dataset for TensorDataset {
 
 /// A model, its parameters and its data: the simplest [`Training`].
 ///
-/// The trainer leaves the best weights in the store, and [`Fit::model`](Training::model) uses them.
+/// The trainer leaves the best weights in the store, and [`Fit::model`](Training::model) uses them. A resumed training is
+/// refused if its configuration, the parameters' names and shapes, the number of rows or one of three rows differ; what
+/// else the module and the loss do is up to the caller.
 pub struct Fit {
     store: Store,
     model: Box<dyn Model>,
@@ -173,7 +175,24 @@ impl Training for Fit {
             .iter()
             .map(|p| (p.name(), p.shape()))
             .collect();
-        let rows = (self.train.len(), self.val.as_ref().map(|val| val.len()));
-        sha256_hex(format!("{:?} {rows:?} {shapes:?}", self.config.without_budget()).as_bytes())
+        let data = (sketch(&*self.train), self.val.as_deref().map(sketch));
+        sha256_hex(format!("{:?} {data:?} {shapes:?}", self.config.without_budget()).as_bytes())
     }
+}
+
+/// The number of rows, and a hash of the first, the middle and the last: other data is found out without reading all.
+/// A row that cannot be read counts as none; the trainer meets its error.
+fn sketch(data: &dyn Dataset) -> (usize, String) {
+    let len = data.len();
+    let rows = [0, len / 2, len.saturating_sub(1)];
+    let mut bytes = Vec::new();
+    if len > 0
+        && let Ok(batch) = data.batch(&rows)
+    {
+        for tensor in &batch.tensors {
+            bytes.extend(format!("{} {:?} ", tensor.dtype(), tensor.shape()).bytes());
+            bytes.extend(serial::to_le_bytes(tensor));
+        }
+    }
+    (len, sha256_hex(&bytes))
 }

@@ -186,7 +186,7 @@ impl<'t, 'o> Running<'t, 'o> {
         let mut ctx = Ctx::train(self.rng.fork(&number.to_string()));
         let output = model.forward(batch, &mut ctx)?;
         let loss = model.loss(&output, batch)?;
-        let sum = number_of(&loss.sum)?;
+        let sum = loss.value()?;
         if !(sum.is_finite() && loss.weight > 0.0) {
             return Err(self.diverged(Culprit::Loss, sum / loss.weight));
         }
@@ -387,11 +387,17 @@ impl<'t, 'o> Running<'t, 'o> {
         Ok(())
     }
 
-    /// A finished training with a larger budget goes on: the score inside an epoch was of the old end.
+    /// A finished training with a larger budget goes on: the score inside an epoch was of the old end. It stays only as
+    /// the best so far, since the weights that were the best before it are gone.
     fn forget_the_end(&mut self) {
-        if self.scalars.finished.take().is_some() {
-            let complete = self.scalars.position.epoch;
-            self.scalars.history.retain(|row| row.epoch <= complete);
+        if self.scalars.finished.take().is_some()
+            && let Some(row) = self
+                .scalars
+                .history
+                .pop_if(|row| row.epoch > self.scalars.position.epoch)
+            && !row.best
+        {
+            self.scalars.early_stop.take_back();
         }
     }
 
@@ -421,11 +427,6 @@ impl<'t, 'o> Running<'t, 'o> {
             value: value.to_string(),
         }
     }
-}
-
-/// The value of a scalar.
-fn number_of(scalar: &Tensor) -> Result<f64> {
-    Ok(scalar.detach().cast(DType::F64)?.item::<f64>()?)
 }
 
 fn not_finite(tensor: &Tensor) -> Result<Option<f64>> {

@@ -275,6 +275,63 @@ fn a_larger_budget_goes_on_to_the_result_of_that_budget() {
     }
 }
 
+/// A score where the old budget ended, inside an epoch, is not an epoch without a better value.
+#[test]
+fn a_larger_budget_does_not_use_up_patience() {
+    let config = TrainConfig {
+        epochs: 40,
+        patience: 2,
+        schedule: Default::default(),
+        ..config()
+    };
+    let expected = uninterrupted(config.clone());
+    assert_eq!(expected.stop, Stop::EarlyStop);
+    let mut tried = 0;
+    for max_steps in 1..expected.steps {
+        let folder = Folder::new("patience");
+        let (_, mut first) = fit(TrainConfig {
+            max_steps,
+            ..config.clone()
+        });
+        let first = Trainer::new()
+            .checkpoints(&*folder)
+            .run(&mut first)
+            .unwrap();
+        if first.history.last().is_some_and(|row| !row.best) {
+            assert_eq!(resumed(&folder, config.clone()), expected, "{max_steps}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 0);
+}
+
+#[test]
+fn other_data_of_the_same_size_is_refused() {
+    let training = |seed: u64| {
+        let store = Store::new(DType::F32);
+        let layer = Linear::new(1, 1, &store.root(Rng::new(1))).unwrap();
+        let mut rng = Rng::new(seed);
+        let [x, y] = [(); 2].map(|()| {
+            let values: Vec<f32> = (0..8).map(|_| rng.uniform() as f32).collect();
+            Tensor::from_vec(values, [8, 1]).unwrap()
+        });
+        let data = TensorDataset::new([x, y]).unwrap();
+        Fit::new(store, Supervised::new(layer, loss::mse), data, config())
+    };
+    let folder = Folder::new("data");
+    Trainer::new()
+        .checkpoints(&*folder)
+        .run(&mut training(1))
+        .unwrap();
+    let resume = |seed| {
+        Trainer::new()
+            .checkpoints(&*folder)
+            .resume(&mut training(seed))
+    };
+    assert!(resume(1).is_ok());
+    assert!(matches!(resume(2), Err(Error::Checkpoint { .. })));
+}
+
 #[test]
 fn time_spent_is_carried_over() {
     let folder = Folder::new("time");

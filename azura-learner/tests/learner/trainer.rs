@@ -174,6 +174,17 @@ fn budgets_end_training_and_score_where_they_end() {
 }
 
 #[test]
+fn models_of_f64_are_trained_and_validated() {
+    let store = Store::new(DType::F64);
+    let layer = Linear::new(1, 1, &store.root(Rng::new(1))).unwrap();
+    let x = Tensor::ones([8, 1], DType::F64).unwrap();
+    let data = TensorDataset::new([x.clone(), x]).unwrap();
+    let model = Supervised::new(layer, loss::mse);
+    let mut fit = Fit::new(store, model, data.clone(), config(2)).validate(data);
+    assert_eq!(Trainer::new().run(&mut fit).unwrap().steps, 2);
+}
+
+#[test]
 fn a_stop_flag_interrupts() {
     let stop = StopFlag::new();
     let raise = stop.clone();
