@@ -60,14 +60,6 @@ pub enum Error {
         /// Why it cannot be used.
         reason: String,
     },
-    /// A gradient was asked of an operation that has no backward rule.
-    #[error(
-        "[{op}] has no gradient, but an input of it needs one; call `detach()` on the input if no gradient is meant to flow"
-    )]
-    NoGradient {
-        /// The operation without a backward rule.
-        op: &'static str,
-    },
     /// `backward` ran over a part of a graph whose saved values were already released.
     #[error(
         "[backward] the graph of `{op}` was already used by an earlier backward pass; compute the loss again, or sum the losses and call backward once"

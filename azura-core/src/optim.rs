@@ -14,7 +14,7 @@ pub trait Optimizer: Send {
     /// One step with learning rate `lr`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `lr` is negative or not finite.
+    /// [`Error::Argument`] if `lr` is negative or not finite, or an option is out of its range.
     fn step(&mut self, lr: f64) -> Result<()>;
 
     /// Everything that must be saved to go on later exactly as if never stopped: the moments, each
@@ -87,6 +87,20 @@ impl Optimizer for Adam {
     fn step(&mut self, lr: f64) -> Result<()> {
         check_lr(lr)?;
         let ((b1, b2), decay) = (self.betas, self.weight_decay);
+        if !((0.0..1.0).contains(&b1)
+            && (0.0..1.0).contains(&b2)
+            && self.eps >= 0.0
+            && decay >= 0.0)
+        {
+            return Err(Error::argument(
+                "adam",
+                "betas must lie in [0, 1), eps and weight_decay must not be negative",
+                format!(
+                    "betas {b1} and {b2}, eps {} and weight_decay {decay}",
+                    self.eps
+                ),
+            ));
+        }
         for_float!("adam", self.store.dtype(), T => {
             self.store.update::<T, 2>(&mut self.steps, &mut self.moments, |run| {
                 // A count from a file may be anything; long before this one the corrections are 1.

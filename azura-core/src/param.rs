@@ -225,7 +225,7 @@ impl Store {
         drop(self.sealed()?);
         self.params()
             .into_iter()
-            .map(|p| Ok((p.name(), p.value().copied()?)))
+            .map(|p| Ok((p.name(), p.value().copy())))
             .collect()
     }
 

@@ -185,8 +185,12 @@ impl Tensor {
         !matches!(self.0.origin, Origin::None)
     }
 
-    /// This tensor as a leaf whose gradient [`crate::grad`] can be asked for.
+    /// This tensor as a leaf whose gradient [`crate::grad`] can be asked for. Only floats have
+    /// gradients: a tensor of integers or bools stays without one.
     pub fn variable(self) -> Tensor {
+        if !self.dtype().is_float() {
+            return self;
+        }
         self.detach().with_origin(Origin::Node(Node::variable(), 0))
     }
 

@@ -425,3 +425,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn optimiser_options_out_of_range() {
+    use azura_core::optim::{Adam, Optimizer};
+    let store = azura_core::Store::new(DType::F32);
+    let mut adam = Adam::new(&store).unwrap();
+    adam.betas.1 = 1.0;
+    assert_eq!(
+        adam.step(0.1).unwrap_err().to_string(),
+        "[adam] betas must lie in [0, 1), eps and weight_decay must not be negative, but got betas 0.9 and 1, eps 0.00000001 and weight_decay 0"
+    );
+}
+
+#[test]
+fn integers_have_no_gradient() {
+    let x = Tensor::arange(3, DType::I64).variable();
+    assert!(!x.needs_grad());
+}

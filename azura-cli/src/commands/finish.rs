@@ -108,6 +108,61 @@ fn document(run: &RunDir, trained: &Trained, app: &str) -> Value {
         "sha256": trained.sha256,
         "metrics": metrics,
         "baselines": baselines(info.scores.get(&Part::Test)),
+        "verdict": info.scores.get(&Part::Test).and_then(verdict),
+    })
+}
+
+/// How much better than a baseline the model must be for the difference to count.
+const MARGIN: f64 = 0.01;
+
+/// Whether the model is better than its baselines, by the metric that a person looks at first: a
+/// sentence that names those it does not beat by more than 1 %, or the nearest one.
+fn verdict(scores: &Scores) -> Option<String> {
+    let (metric, lower) = [("mae", true), ("accuracy", false)]
+        .into_iter()
+        .find(|(metric, _)| scores.metrics.contains_key(*metric))?;
+    let model = *scores.metrics.get(metric)?;
+    // The share of the baseline's error (or of its accuracy) that the model gains.
+    let gain = |baseline: f64| {
+        if lower {
+            1.0 - model / baseline
+        } else {
+            model / baseline - 1.0
+        }
+    };
+    let mut gains: Vec<(String, f64, f64)> = scores
+        .baselines
+        .iter()
+        .filter_map(|(name, m)| {
+            Some((
+                name.replace('_', " "),
+                *m.get(metric)?,
+                gain(*m.get(metric)?),
+            ))
+        })
+        .collect();
+    gains.sort_by(|a, b| a.2.total_cmp(&b.2));
+    let (nearest, value, share) = gains.first()?;
+    let unbeaten: Vec<&str> = gains
+        .iter()
+        .filter(|g| g.2 <= MARGIN)
+        .map(|g| g.0.as_str())
+        .collect();
+    Some(if unbeaten.is_empty() {
+        let side = if lower { "below" } else { "above" };
+        format!(
+            "better than every baseline: {metric} {}, {:.1} % {side} the nearest ({nearest}, {})",
+            text::number(model),
+            share.abs() * 100.0,
+            text::number(*value)
+        )
+    } else {
+        format!(
+            "no better than {}: {metric} {} against {}",
+            unbeaten.join(", "),
+            text::number(model),
+            text::number(*value)
+        )
     })
 }
 
@@ -218,8 +273,12 @@ pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop>
         result.pointer("/metrics/test").unwrap_or(&Value::Null),
         result.get("baselines").unwrap_or(&Value::Null),
     );
+    let verdict = match result.get("verdict").and_then(Value::as_str) {
+        Some(verdict) => format!("  {verdict}\n"),
+        None => String::new(),
+    };
     output::result(format_args!(
-        "{} {head}\n{table}\n  {}\n",
+        "{} {head}\n{table}\n{verdict}  {}\n",
         Paint::Green.out("✔"),
         run.path().display()
     ))?;
@@ -345,4 +404,50 @@ pub fn written(
         say!("wrote {}   {} rows", path.display(), text::thousands(rows));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(metric: &str, model: f64, baselines: &[(&str, f64)]) -> Scores {
+        let metrics = |value: f64| Metrics::from([(metric.to_string(), value)]);
+        let baselines = baselines
+            .iter()
+            .map(|(name, value)| ((*name).to_string(), metrics(*value)));
+        Scores {
+            metrics: metrics(model),
+            baselines: baselines.collect(),
+            rows: None,
+        }
+    }
+
+    #[test]
+    fn the_verdict_names_what_is_not_beaten() {
+        let of = |metric, model, baselines: &[_]| verdict(&scores(metric, model, baselines));
+        assert_eq!(
+            of("mae", 0.8, &[("persistence", 1.0), ("seasonal_naive", 4.0)]).as_deref(),
+            Some(
+                "better than every baseline: mae 0.8000, 20.0 % below the nearest (persistence, 1.000)"
+            )
+        );
+        // Half a per cent is no difference.
+        assert_eq!(
+            of(
+                "mae",
+                0.995,
+                &[("drift", 0.99), ("persistence", 1.0), ("ridge", 2.0)]
+            )
+            .as_deref(),
+            Some("no better than drift, persistence: mae 0.9950 against 0.9900")
+        );
+        assert_eq!(
+            of("accuracy", 0.9, &[("majority_class", 0.1)]).as_deref(),
+            Some(
+                "better than every baseline: accuracy 0.9000, 800.0 % above the nearest (majority class, 0.1000)"
+            )
+        );
+        assert_eq!(of("loss", 1.0, &[]), None);
+        assert_eq!(of("mae", 1.0, &[]), None);
+    }
 }

@@ -255,11 +255,7 @@ impl Tensor {
     }
 
     /// A copy in a buffer of its own, without a node.
-    pub(crate) fn copied(&self) -> Result<Tensor> {
-        Ok(self.copy())
-    }
-
-    fn copy(&self) -> Tensor {
+    pub(crate) fn copy(&self) -> Tensor {
         for_dtype!(self.dtype(), T => Tensor::fill_new::<T>(*self.sizes(), |out| {
             map::copy(self.buffer_slice::<T>(), self.layout(), out);
         }))
