@@ -213,7 +213,7 @@ fn predict_and_forecast_write_csv_and_json() {
     assert!(run.stdout.starts_with("time,prediction"), "{}", run.stdout);
     assert_eq!(run.stdout.lines().count(), 1 + 40 - 23);
     assert!(
-        run.stderr.contains("first 23 rows have no prediction"),
+        run.stderr.contains("23 rows have no prediction"),
         "{}",
         run.stderr
     );

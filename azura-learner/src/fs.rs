@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 const TEMPORARY: &str = ".azura-tmp";
 
 /// Writes `bytes` to `path` so that `path` always holds a whole file: to a temporary name in the same
-/// folder, fsync, rename, fsync of the folder. The folder is created if it is not there.
+/// folder, fsync, rename, fsync of the folder. The folder is created if it is not there. A link is
+/// followed; a device or pipe is written to, for there is nothing to replace.
 ///
 /// # Errors
 /// [`Error::Io`] with the path; the temporary file is removed and an old file at `path` is untouched.
@@ -28,7 +29,13 @@ const TEMPORARY: &str = ".azura-tmp";
 /// # Ok::<(), azura_learner::Error>(())
 /// ```
 pub fn write_atomic(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
-    let path = path.as_ref();
+    // Renaming over a link or a device would put a file in its place.
+    let real = fs::canonicalize(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_path_buf());
+    let path = real.as_path();
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let write = || OpenOptions::new().write(true).open(path)?.write_all(bytes);
+        return write().map_err(|e| Error::io("write", path, e));
+    }
     let folder = folder_of(path);
     fs::create_dir_all(&folder).map_err(|e| Error::io("create the folder", &folder, e))?;
     let temporary = temporary_name(path)?;
@@ -133,6 +140,30 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("azura-fs-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         folder
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_devices_stay_devices() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = folder("link");
+        write_atomic(folder.join("target"), b"old").unwrap();
+        std::os::unix::fs::symlink("target", folder.join("link")).unwrap();
+        write_atomic(folder.join("link"), b"new").unwrap();
+        assert!(folder.join("link").is_symlink());
+        assert_eq!(fs::read(folder.join("target")).unwrap(), b"new");
+        fs::remove_dir_all(&folder).unwrap();
+        // A pipe to a reader, as in `-o /dev/stdout | less`; made here so that no device is at risk.
+        let pipe = std::env::temp_dir().join(format!("azura-fs-pipe-{}", std::process::id()));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        if made.is_ok_and(|status| status.success()) {
+            let path = pipe.clone();
+            let reader = std::thread::spawn(move || fs::read(path).unwrap());
+            write_atomic(&pipe, b"through").unwrap();
+            assert_eq!(reader.join().unwrap(), b"through");
+            assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+            fs::remove_file(&pipe).unwrap();
+        }
     }
 
     #[test]

@@ -149,8 +149,9 @@ fn fit_and_save(
     stop: &StopFlag,
     resume: bool,
 ) -> Result<Finish> {
+    // What a process that was killed here left half-written, before its first checkpoint too.
+    sweep(&paths.checkpoints)?;
     if resume {
-        // What a process that was killed here left half-written; the trainer sweeps its own folder.
         for path in [&paths.model, &paths.predictions] {
             sweep(path.parent().unwrap_or(Path::new(".")))?;
         }

@@ -1,14 +1,27 @@
 //! `azura predict`: a CSV file in, a CSV file out.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::{Context, Ended, finish, input};
 use crate::args::Predict;
+use crate::failure::{Code, Failure};
 use crate::output::{self, say};
 use crate::progress::text;
 
 /// Runs the command.
 pub fn run(context: &Context, args: Predict) -> Ended {
+    let same = |output: &Path| {
+        let real = |path: &Path| path.canonicalize().ok();
+        real(output).is_some_and(|output| real(&args.input) == Some(output))
+    };
+    if args.output.as_deref().is_some_and(same) {
+        let message = format!("{} is the input; it would be lost", args.input.display());
+        return Err(Failure::new(Code::Exists, message)
+            .help("write the predictions to another file")
+            .into());
+    }
     let (path, model) = input::model(context, &args.model)?;
     let table = input::table(&*model, &args.input)?;
     let predictions = context.with_threads(|| model.predict(&table))??;
@@ -36,7 +49,7 @@ pub fn run(context: &Context, args: Predict) -> Ended {
     )?;
     if predictions.len() < table.len() && !context.globals.quiet {
         say!(
-            "note: the first {} rows have no prediction: each needs {} rows of history",
+            "note: {} rows have no prediction: each needs {} rows without a break, itself included",
             text::thousands(table.len() - predictions.len()),
             model.signature().rows
         );

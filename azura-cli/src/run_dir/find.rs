@@ -36,10 +36,10 @@ fn directories(path: &Path) -> Vec<std::path::PathBuf> {
     found
 }
 
-/// The latest run that can be resumed and in which no process trains.
+/// The latest run that can be resumed and in which no process trains; if there is none, the latest run.
 ///
 /// # Errors
-/// [`Code::NotFound`] if there is none.
+/// [`Code::NotFound`] if there are no runs.
 pub fn latest_unfinished(runs: &Path) -> Result<RunDir, Failure> {
     let all = list(runs, None);
     let open = all.iter().find(|(_, record)| {
@@ -50,16 +50,8 @@ pub fn latest_unfinished(runs: &Path) -> Result<RunDir, Failure> {
     });
     match (open, all.first()) {
         (Some((run, _)), _) => Ok(run.clone()),
-        (None, Some((run, record))) => Err(Failure::new(
-            Code::NotFound,
-            format!("there is no unfinished run in {}", runs.display()),
-        )
-        .help(format!(
-            "the latest, {}, is {}; `azura resume {}` shows it again",
-            run.full_id(),
-            record.status,
-            run.full_id()
-        ))),
+        // Nothing to continue: a finished run shows its result again, a living one refuses.
+        (None, Some((run, _))) => Ok(run.clone()),
         (None, None) => Err(Failure::new(
             Code::NotFound,
             format!("there are no runs in {}", runs.display()),
