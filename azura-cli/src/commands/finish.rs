@@ -303,8 +303,13 @@ pub fn table(model: &Value, baselines: &Value) -> String {
             .flatten()
             .map(|(name, value)| (name.as_str(), value)),
     );
-    let names = model.as_object().into_iter().flat_map(|m| m.keys());
-    let mut text = format!("  {:<6}", "test");
+    let names = || model.as_object().into_iter().flat_map(|m| m.keys());
+    let first = names()
+        .map(String::len)
+        .max()
+        .unwrap_or(0)
+        .max("test".len());
+    let mut text = format!("  {:<first$}", "test");
     for (name, _) in &columns {
         text += &format!(
             "  {:>width$}",
@@ -313,8 +318,8 @@ pub fn table(model: &Value, baselines: &Value) -> String {
         );
     }
     text.push('\n');
-    for metric in names {
-        text += &format!("  {metric:<6}");
+    for metric in names() {
+        text += &format!("  {metric:<first$}");
         for (name, values) in &columns {
             let value = values
                 .get(metric)
