@@ -37,6 +37,8 @@ pub enum Code {
     Diverged,
     /// E0601: the requested device cannot be used.
     Device,
+    /// E0701: there is not enough memory.
+    OutOfMemory,
     /// E0801: a model file that is damaged, foreign or too new.
     Model,
     /// E0802: a checkpoint that is damaged, foreign or too new.
@@ -134,6 +136,15 @@ pub const CODES: &[(Code, &str, u8, &str, &str)] = &[
         "the requested device cannot be used",
         "`azura` never falls back to another device in silence. `azura doctor` shows which devices this build\n\
          and this machine have; `--device cpu` always works.",
+    ),
+    (
+        Code::OutOfMemory,
+        "E0701",
+        7,
+        "not enough memory",
+        "The system has no room for a tensor of the model or of a batch; the message says how large it is.\n\
+         A smaller model (fewer or narrower layers), a smaller `train.batch` or a shorter window needs less.\n\
+         The run keeps its last checkpoint.",
     ),
     (
         Code::Model,

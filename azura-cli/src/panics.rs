@@ -1,9 +1,13 @@
-//! A panic is a bug of ours: it is said so, written down, and exits with 101.
+//! A panic is a bug of ours: it is said so, written down, and exits with 101. One is not: the engine
+//! unwinds when there is no memory, and the command then ends with the code for that.
 
 use std::backtrace::Backtrace;
 use std::fmt::Write as _;
 use std::panic::PanicHookInfo;
 
+use azura_core::OutOfMemory;
+
+use crate::failure::{Code, Failure, Stop};
 use crate::output::say;
 
 /// The exit status of a bug.
@@ -12,6 +16,18 @@ pub const EXIT: u8 = 101;
 /// Replaces the standard message.
 pub fn install() {
     std::panic::set_hook(Box::new(|info| {
+        if let Some(OutOfMemory { bytes }) = info.payload().downcast_ref() {
+            let needed = format!("no memory for a tensor of {} MiB", bytes >> 20);
+            let failure = Failure::new(Code::OutOfMemory, needed)
+                .help("make the model, `train.batch` or the window smaller");
+            let json = std::env::args_os().any(|arg| arg == "--json");
+            Stop::from(failure).report("azura.error/1", json);
+            // A server's worker unwinds and answers; a command is over.
+            if std::thread::current().name() == Some("main") {
+                std::process::exit(Code::OutOfMemory.exit().into());
+            }
+            return;
+        }
         let backtrace = Backtrace::force_capture();
         let report = report(info, &backtrace);
         let path = std::env::temp_dir().join(format!("azura-bug-{}.txt", std::process::id()));

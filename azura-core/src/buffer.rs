@@ -6,7 +6,7 @@
 //! training step that allocates afresh).
 
 use crate::Element;
-use std::alloc::{Layout as Memory, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout as Memory, alloc, dealloc};
 use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,16 @@ const CLASSES: usize = 48 * STEPS;
 
 static POOL: [Mutex<Vec<Block>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
 static FROM_SYSTEM: AtomicU64 = AtomicU64::new(0);
+
+/// The payload of the panic that ends an operation for which the system has no memory.
+///
+/// It unwinds, so a server loses one request and a program can say what was needed; what existed before
+/// the operation is untouched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// Bytes that were asked for at once.
+    pub bytes: usize,
+}
 
 struct Block(NonNull<u8>);
 
@@ -98,7 +108,7 @@ impl Buffer {
                 unsafe {
                     let memory = Memory::from_size_align_unchecked(size, ALIGN);
                     let Some(block) = NonNull::new(alloc(memory)) else {
-                        handle_alloc_error(memory)
+                        std::panic::panic_any(OutOfMemory { bytes: size })
                     };
                     block.write_bytes(0, size);
                     block
@@ -166,6 +176,14 @@ mod tests {
                 "a block must return to its own class"
             );
         }
+    }
+
+    #[test]
+    fn memory_that_is_not_there_unwinds_and_says_how_much() {
+        let bytes = 1 << 46;
+        let payload = std::panic::catch_unwind(|| Buffer::uninit(bytes)).unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&OutOfMemory { bytes }));
+        assert_eq!(Buffer::uninit(64).bytes(), 64);
     }
 
     #[test]
