@@ -76,7 +76,7 @@ impl Sheet {
     }
 
     /// A line of text.
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // The attributes of one SVG element.
     pub fn text(
         &mut self,
         x: f64,

@@ -1,6 +1,6 @@
 //! What the tests of the whole program share: a folder each, the program, and a training that takes a second.
 
-#![allow(dead_code)]
+#![allow(dead_code)] // Each test binary uses another part of this file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
