@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use azura_core::{Result, Rng, Tensor};
+use std::path::PathBuf;
 
 /// Where random inputs lie.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -139,4 +140,56 @@ pub fn bits(x: &Tensor) -> Vec<u32> {
 /// The elements of an f64 tensor.
 pub fn f64s(x: &Tensor) -> Vec<f64> {
     x.to_vec().unwrap()
+}
+
+/// The operations of the crate: public functions, and rows of operation macros, in the sources of `src/ops`.
+pub fn operations() -> Vec<String> {
+    let mut names = Vec::new();
+    let mut folders = vec![PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/ops"
+    ))];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                operations_of(&std::fs::read_to_string(path).unwrap(), &mut names);
+            }
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn operations_of(text: &str, names: &mut Vec<String>) {
+    let mut in_macro = false;
+    for line in text.lines() {
+        if line.ends_with("_ops! {") || line == "comparisons! {" {
+            in_macro = !line.starts_with("macro_rules!");
+        } else if line == "}" {
+            in_macro = false;
+        }
+        let word = |text: &str| {
+            text.chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect::<String>()
+        };
+        let line = line.trim_start();
+        if let Some(rest) = line.strip_prefix("pub fn ") {
+            names.push(word(rest));
+        } else if in_macro && line.chars().next().is_some_and(|c| c.is_ascii_lowercase()) {
+            // A row: the method, then the type that stands for it.
+            let is_row = line
+                .split(' ')
+                .nth(1)
+                .is_some_and(|t| t.starts_with(char::is_uppercase));
+            if is_row {
+                names.push(word(line));
+            }
+        }
+    }
 }
