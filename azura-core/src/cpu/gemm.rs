@@ -163,14 +163,11 @@ pub(crate) fn gemm<T: Real>(
     c_stride: usize,
     epilogue: Epilogue<'_, T>,
 ) {
-    run(
-        InstructionSet::current(),
-        a,
-        Right::Plain(b),
-        c,
-        c_stride,
-        epilogue,
-    );
+    let b = Right::Plain(b);
+    assert!(fits(&a, &b, c.len(), c_stride), "C is too small");
+    let c = c.as_mut_ptr();
+    // SAFETY: C holds all rows, and nobody else has it.
+    unsafe { run(InstructionSet::current(), a, b, c, c_stride, epilogue) };
 }
 
 /// [`gemm`] with a right-hand side that was packed before.
@@ -181,7 +178,38 @@ pub(crate) fn gemm_packed<T: Real>(
     c_stride: usize,
     epilogue: Epilogue<'_, T>,
 ) {
-    run(b.set, a, Right::Packed(b), c, c_stride, epilogue);
+    let set = b.set;
+    let b = Right::Packed(b);
+    assert!(fits(&a, &b, c.len(), c_stride), "C is too small");
+    // SAFETY: C holds all rows, and nobody else has it.
+    unsafe { run(set, a, b, c.as_mut_ptr(), c_stride, epilogue) };
+}
+
+/// [`gemm_packed`] where C is given by its first element: for threads whose rows of C lie between each other's, so that
+/// no slice can stand for the rows of one of them.
+///
+/// # Safety
+/// For each row `i` of A the elements `c[i·c_stride..][..N]` are inside one allocation, written before if the epilogue
+/// accumulates, and nobody else reads or writes them during the call. What lies between the rows is not accessed.
+///
+/// # Panics
+/// If the inner sizes differ, rows of C overlap, or the bias has not one element for each column.
+pub(crate) unsafe fn gemm_packed_at<T: Real>(
+    a: Mat<'_, T>,
+    b: PackedB<'_, T>,
+    c: *mut T,
+    c_stride: usize,
+    epilogue: Epilogue<'_, T>,
+) {
+    let set = b.set;
+    // SAFETY: the caller's contract.
+    unsafe { run(set, a, Right::Packed(b), c, c_stride, epilogue) };
+}
+
+/// Whether `len` elements hold a C whose rows are `c_stride` apart.
+fn fits<T>(a: &Mat<'_, T>, b: &Right<'_, T>, len: usize, c_stride: usize) -> bool {
+    let (m, (_, n)) = (a.rows, b.size());
+    m == 0 || n == 0 || (m - 1) * c_stride + n <= len
 }
 
 /// `count` products of equal sizes: `C[i] = act(A(i)·B(i) [+ C[i]] [+ bias])`, with C laid out as `[count, M, N]`.
@@ -261,11 +289,13 @@ impl<T> Right<'_, T> {
     }
 }
 
-fn run<T: Real>(
+/// # Safety
+/// As for [`gemm_packed_at`]; the processor has the instruction set `set`.
+unsafe fn run<T: Real>(
     set: InstructionSet,
     a: Mat<'_, T>,
     b: Right<'_, T>,
-    c: &mut [T],
+    c: *mut T,
     c_stride: usize,
     epilogue: Epilogue<'_, T>,
 ) {
@@ -274,17 +304,14 @@ fn run<T: Real>(
     if m == 0 || n == 0 {
         return;
     }
-    assert!(
-        (m == 1 || c_stride >= n) && (m - 1) * c_stride + n <= c.len(),
-        "C is too small"
-    );
+    assert!(m == 1 || c_stride >= n, "rows of C must not overlap");
     assert!(
         epilogue.bias.is_none_or(|bias| bias.len() == n),
         "one bias for each column"
     );
     let kernels = T::kernels(set);
     let mut out = Out {
-        c: Shared(c.as_mut_ptr()),
+        c: Shared(c),
         stride: c_stride,
         bias_step: 1,
         epilogue,
@@ -317,7 +344,7 @@ fn run<T: Real>(
             cols,
             out: &out,
         };
-        // SAFETY: sizes were checked above; parts are disjoint blocks of C; `set` was detected by whoever made it.
+        // SAFETY: the caller's contract; parts are disjoint blocks of C; `set` was detected by whoever made it.
         unsafe { part.run() };
     });
 }

@@ -112,7 +112,11 @@ fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, cas
                     if packed {
                         PackedB::with_set(b, set, |b| gemm_packed(a, b, &mut c, stride, epilogue));
                     } else {
-                        run(set, a, Right::Plain(b), &mut c, stride, epilogue);
+                        assert!(fits(&a, &Right::Plain(b), c.len(), stride));
+                        // SAFETY: the line above.
+                        unsafe {
+                            run(set, a, Right::Plain(b), c.as_mut_ptr(), stride, epilogue);
+                        };
                     }
                 });
                 let what = format!(
@@ -261,6 +265,36 @@ fn batches_equal_single_products() {
         assert_eq!(c, want);
     }
     gemm_batch(0, left, right, &mut got[..0], add);
+}
+
+/// Threads whose rows lie between each other's: what the walk of an LSTM over few rows does.
+#[test]
+fn rows_that_lie_between_those_of_another_thread() {
+    let (parts, m, k, n) = (3, 5, 7, 19);
+    let (a, b) = (numbers::<f32>(parts * m * k, 1), numbers::<f32>(k * n, 2));
+    let mut want = vec![0.0; parts * m * n];
+    let mut got = vec![f32::NAN; parts * m * n];
+    for (i, c) in want.chunks_exact_mut(m * n).enumerate() {
+        gemm(
+            Mat::new(&a[i * m * k..], m, k),
+            Mat::new(&b, k, n),
+            c,
+            n,
+            Epilogue::default(),
+        );
+    }
+    let c = Shared(got.as_mut_ptr());
+    PackedB::with(Mat::new(&b, k, n), |b| {
+        parallel(parts, |i| {
+            let a = Mat::new(&a[i * m * k..], m, k);
+            // SAFETY: part `i` has rows i, i + parts, …; nobody reads them before all are done.
+            unsafe { gemm_packed_at(a, b, c.get().add(i * n), parts * n, Epilogue::default()) };
+        });
+    });
+    for i in 0..parts * m {
+        let (part, row) = (i % parts, i / parts);
+        assert_eq!(got[i * n..][..n], want[(part * m + row) * n..][..n]);
+    }
 }
 
 #[test]

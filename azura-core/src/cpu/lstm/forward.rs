@@ -4,7 +4,7 @@ use super::{
     Ahead, Buffers, CHUNK, Dims, STEPWISE_ROWS, State, Weights, check, check_out, with_zeros,
 };
 use crate::cpu::gemm::pack::with_scratch;
-use crate::cpu::gemm::{Epilogue, Mat, PackedB, Real, gemm_packed};
+use crate::cpu::gemm::{Epilogue, Mat, PackedB, Real, gemm_packed, gemm_packed_at};
 use crate::cpu::simd::{Kernel, dispatch};
 use crate::cpu::threads::{Shared, parallel, part};
 use std::ops::Range;
@@ -274,11 +274,11 @@ impl<T: Real> Forward<'_, T> {
         } else {
             for row in 0..rows {
                 let x = Mat::new(x_at(row, steps.start), steps.len(), input);
-                let room = (steps.len() - 1) * gate_step + 4 * hidden;
-                // SAFETY: this row's gates of all these steps; what lies between is not touched.
-                let gates =
-                    unsafe { std::slice::from_raw_parts_mut(gates.add(row * 4 * hidden), room) };
-                gemm_packed(x, self.w_ih, gates, gate_step, bias);
+                // SAFETY: this row's gates of all these steps. The gates of other rows, which other threads may be
+                // writing, lie between them.
+                unsafe {
+                    gemm_packed_at(x, self.w_ih, gates.add(row * 4 * hidden), gate_step, bias);
+                };
             }
         }
     }
