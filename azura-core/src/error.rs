@@ -68,6 +68,28 @@ pub enum Error {
         /// The operation whose saved values are gone.
         op: &'static str,
     },
+    /// A gradient was asked of something that has no rule for it.
+    #[error("[{op}] has no gradient: {hint}")]
+    NoGradient {
+        /// The operation without a rule.
+        op: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// [`crate::detect_anomaly`] saw a NaN or an infinity come out of finite numbers.
+    #[error(
+        "[{op}] {pass}this operation made {what} of finite numbers, in a tensor of shape {shape:?}"
+    )]
+    Anomaly {
+        /// The operation in which it was born.
+        op: &'static str,
+        /// Empty, or `the gradient of `.
+        pass: &'static str,
+        /// What was born.
+        what: &'static str,
+        /// The shape of the tensor it stands in.
+        shape: Vec<usize>,
+    },
     /// A parameter store refused a name, a shape or a dtype.
     #[error("[store] {0}")]
     Store(String),

@@ -254,8 +254,12 @@ impl Tensor {
     }
 
     pub(crate) fn with_origin(mut self, origin: Origin) -> Tensor {
-        Arc::make_mut(&mut self.0).origin = origin;
+        self.set_origin(origin);
         self
+    }
+
+    pub(crate) fn set_origin(&mut self, origin: Origin) {
+        Arc::make_mut(&mut self.0).origin = origin;
     }
 
     /// The same buffer through another layout, without a node.

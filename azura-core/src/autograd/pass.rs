@@ -1,175 +1,17 @@
-//! Reverse-mode differentiation.
-//!
-//! An operation whose inputs need a gradient leaves a [`Node`] behind its result: the edges to its
-//! inputs and a rule. Nodes carry creation numbers, and an input is always older than what was made
-//! of it, so `backward` takes the youngest waiting node, runs its rule, and is done when none waits:
-//! no recursion, no search. A rule and what it saved are dropped as soon as it ran, so memory falls
-//! during the pass. The graph owns no cycles: saved tensors carry no node.
+//! One run over the graph, from the youngest node to the oldest.
 
-use crate::buffer::Buffer;
+use super::anomaly;
+use super::{Edge, Edges, Node, no_grad};
 use crate::param::Param;
 use crate::shape::Shape;
-use crate::tensor::{Origin, Tensor};
-use crate::{DType, Element, Error, Result};
-use std::cell::Cell;
+use crate::tensor::Tensor;
+use crate::{Element, Error, Result};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// How an operation turns the gradient of its outputs into those of its inputs.
-///
-/// `dy` has one entry for each output, `None` where nothing flowed back. The rule hands the
-/// gradient of input `i` to [`Grads::add`] or [`Grads::accumulate`], and asks [`Grads::wants`]
-/// first where computing it costs something.
-pub(crate) trait Backward: Send + Sync {
-    fn backward(&self, dy: &mut [Option<Tensor>], grads: &mut Grads<'_>) -> Result<()>;
-}
-
-impl<F> Backward for F
-where
-    F: Fn(&mut [Option<Tensor>], &mut Grads<'_>) -> Result<()> + Send + Sync,
-{
-    fn backward(&self, dy: &mut [Option<Tensor>], grads: &mut Grads<'_>) -> Result<()> {
-        self(dy, grads)
-    }
-}
-
-/// One recorded operation.
-pub(crate) struct Node {
-    id: u64,
-    op: &'static str,
-    outputs: usize,
-    inputs: Vec<Edge>,
-    /// `None` in a variable, which has nothing behind it, and after a pass has released it.
-    rule: Mutex<Option<Box<dyn Backward>>>,
-}
-
-/// Where the gradient of an operation's input goes.
-#[derive(Clone)]
-pub(crate) enum Edge {
-    /// Nowhere: the input needs none.
-    Stop,
-    /// To output number `.1` of an earlier operation.
-    Node(Arc<Node>, usize),
-    /// Into the gradient arena of a parameter store.
-    Param(Param),
-}
-
-impl Node {
-    fn new(
-        op: &'static str,
-        outputs: usize,
-        inputs: Vec<Edge>,
-        rule: Option<Box<dyn Backward>>,
-    ) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Node {
-            id,
-            op,
-            outputs,
-            inputs,
-            rule: Mutex::new(rule),
-        })
-    }
-
-    /// A leaf whose gradient [`grad`] can be asked for.
-    pub fn variable() -> Arc<Self> {
-        Node::new("variable", 1, Vec::new(), None)
-    }
-}
-
-impl Drop for Node {
-    /// Unlinks what only this node kept alive in a loop: a chain of 100,000 operations would
-    /// overflow the stack if each dropped the one before it.
-    fn drop(&mut self) {
-        let mut edges = std::mem::take(&mut self.inputs);
-        while let Some(edge) = edges.pop() {
-            if let Edge::Node(node, _) = edge
-                && let Some(mut node) = Arc::into_inner(node)
-            {
-                edges.append(&mut node.inputs);
-            }
-        }
-    }
-}
-
-thread_local! {
-    static RECORDING: Cell<bool> = const { Cell::new(true) };
-}
-
-/// Runs `f` without recording operations: results need no gradient.
-///
-/// ```
-/// use azura_core::{no_grad, Tensor};
-/// let x = Tensor::from_slice(&[1.0f32, 2.0], [2])?.variable();
-/// assert!(!no_grad(|| x.clone().mul(2.0))?.needs_grad());
-/// # Ok::<(), azura_core::Error>(())
-/// ```
-pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            RECORDING.set(self.0);
-        }
-    }
-    let _restore = Restore(RECORDING.replace(false));
-    f()
-}
-
-/// The edges to the inputs of an operation, taken before the operation consumes them.
-/// Empty if no input needs a gradient: the one place where that is decided.
-pub(crate) struct Edges(Vec<Edge>);
-
-impl Edges {
-    pub fn of(inputs: &[&Tensor]) -> Self {
-        if RECORDING.get() && inputs.iter().any(|input| input.needs_grad()) {
-            Edges(inputs.iter().map(|input| input.edge()).collect())
-        } else {
-            Edges(Vec::new())
-        }
-    }
-
-    /// Whether the result will need a gradient, so that the rule's values must be saved.
-    pub fn recorded(&self) -> bool {
-        !self.0.is_empty()
-    }
-
-    /// The result `y` with its rule behind it; the rule is only made if it is needed.
-    pub fn record<B: Backward + 'static>(
-        self,
-        op: &'static str,
-        y: Tensor,
-        rule: impl FnOnce() -> B,
-    ) -> Tensor {
-        if !self.recorded() {
-            return y;
-        }
-        let node = Node::new(op, 1, self.0, Some(Box::new(rule())));
-        y.with_origin(Origin::Node(node, 0))
-    }
-
-    /// The same for an operation with several results.
-    pub fn record_all<B: Backward + 'static, const N: usize>(
-        self,
-        op: &'static str,
-        results: [Tensor; N],
-        rule: impl FnOnce() -> B,
-    ) -> [Tensor; N] {
-        if !self.recorded() {
-            return results;
-        }
-        let node = Node::new(op, N, self.0, Some(Box::new(rule())));
-        let mut index = 0;
-        results.map(|y| {
-            index += 1;
-            y.with_origin(Origin::Node(Arc::clone(&node), index - 1))
-        })
-    }
-}
+use std::sync::{Arc, PoisonError};
 
 /// Where a rule puts the gradients of its operation's inputs.
 pub(crate) struct Grads<'a> {
+    op: &'static str,
     edges: &'a [Edge],
     pass: &'a mut Pass,
 }
@@ -180,7 +22,7 @@ impl Grads<'_> {
         match &self.edges[i] {
             Edge::Stop => false,
             Edge::Node(node, _) => self.pass.reaches(node.id),
-            Edge::Param(param) => self.pass.wants_param(param),
+            Edge::Param(param) => !param.is_frozen() && self.pass.wants_param(param),
         }
     }
 
@@ -189,6 +31,7 @@ impl Grads<'_> {
         if !self.wants(i) {
             return Ok(());
         }
+        anomaly::check_gradient(self.op, &gradient)?;
         match &self.edges[i] {
             Edge::Stop => Ok(()),
             Edge::Node(node, output) => {
@@ -228,18 +71,26 @@ impl Grads<'_> {
         if let Edge::Param(param) = &self.edges[i]
             && self.pass.captured(param).is_none()
         {
-            return param.write_grad(write);
+            param.write_grad(write)?;
+            return match param.grad() {
+                Some(gradient) if anomaly::watching() => {
+                    anomaly::check_gradient(self.op, &gradient)
+                }
+                _ => Ok(()),
+            };
         }
         self.add(i, Tensor::fill_new(*shape, |out| write(out, false)))
     }
 }
 
 /// One run over the graph.
-struct Pass {
+pub(super) struct Pass {
     /// Gradients of nodes that were reached but not run yet, youngest last.
     waiting: BTreeMap<u64, (Arc<Node>, Vec<Option<Tensor>>)>,
     /// `None`: fill the parameters' gradients. `Some`: return those of these targets instead.
     wanted: Option<Wanted>,
+    /// Nodes older than this belong to an outer pass.
+    oldest: u64,
 }
 
 struct Wanted {
@@ -284,38 +135,96 @@ impl Pass {
         Some(&mut wanted.results[index])
     }
 
-    fn run(&mut self, loss: &Tensor, retain: bool) -> Result<()> {
-        let edges = [loss.edge()];
-        let seed = Tensor::full_like(loss, 1.0);
+    /// Where the rule of `op` puts the gradients of its inputs, which lie behind `edges`.
+    pub fn grads<'a>(&'a mut self, op: &'static str, edges: &'a [Edge]) -> Grads<'a> {
         Grads {
-            edges: &edges,
+            op,
+            edges,
             pass: self,
         }
-        .add(0, seed)?;
-        while let Some((_, (node, mut dy))) = self.waiting.pop_last() {
-            if let Some(wanted) = &mut self.wanted {
-                for (target, result) in wanted.targets.iter().zip(&mut wanted.results) {
-                    if let Edge::Node(t, output) = target
-                        && t.id == node.id
-                    {
-                        result.clone_from(&dy[*output]);
-                    }
+    }
+
+    /// Starts with a gradient of 1 for the loss.
+    fn start(&mut self, loss: &Tensor) -> Result<()> {
+        self.grads("backward", &[loss.edge()])
+            .add(0, Tensor::full_like(loss, 1.0))
+    }
+
+    pub fn run(&mut self, retain: bool) -> Result<()> {
+        anomaly::unwatched(|| {
+            while let Some(entry) = self.waiting.last_entry() {
+                if *entry.key() < self.oldest {
+                    break;
+                }
+                let (node, dy) = entry.remove();
+                self.visit(&node, dy, retain)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn visit(&mut self, node: &Node, mut dy: Vec<Option<Tensor>>, retain: bool) -> Result<()> {
+        self.note(node, &dy);
+        if node.inputs.is_empty() {
+            return Ok(());
+        }
+        let mut rule = node.rule.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = rule.as_ref().ok_or(Error::GraphReleased { op: node.op })?;
+        current.backward(&mut dy, &mut self.grads(node.op, &node.inputs))?;
+        if !retain {
+            *rule = None;
+        }
+        Ok(())
+    }
+
+    /// Keeps the gradients of a target.
+    fn note(&mut self, node: &Node, dy: &[Option<Tensor>]) {
+        if let Some(wanted) = &mut self.wanted {
+            for (target, result) in wanted.targets.iter().zip(&mut wanted.results) {
+                if let Edge::Node(t, output) = target
+                    && t.id == node.id
+                {
+                    result.clone_from(&dy[*output]);
                 }
             }
-            if node.inputs.is_empty() {
+        }
+    }
+
+    /// A pass over a segment inside the one that `outer` belongs to, which stops at nodes older than `oldest`.
+    pub fn of_segment(outputs: &[Tensor], outer: &Grads<'_>, oldest: u64) -> Pass {
+        let wanted = outer.pass.wanted.is_some().then(|| {
+            let targets = (0..outer.edges.len())
+                .filter(|&i| outer.wants(i))
+                .map(|i| outer.edges[i].clone())
+                .collect();
+            Wanted::new(outputs, targets, oldest)
+        });
+        Pass {
+            waiting: BTreeMap::new(),
+            wanted,
+            oldest,
+        }
+    }
+
+    /// Gives what reached the outside of a segment to the pass around it.
+    pub fn hand_over(mut self, outer: &mut Grads<'_>) -> Result<()> {
+        for (node, dy) in std::mem::take(&mut self.waiting).into_values() {
+            self.note(&node, &dy);
+            if self.wanted.is_some() {
                 continue;
             }
-            let mut rule = node.rule.lock().unwrap_or_else(PoisonError::into_inner);
-            let current = rule.as_ref().ok_or(Error::GraphReleased { op: node.op })?;
-            current.backward(
-                &mut dy,
-                &mut Grads {
-                    edges: &node.inputs,
-                    pass: self,
-                },
-            )?;
-            if !retain {
-                *rule = None;
+            for (output, gradient) in dy.into_iter().enumerate() {
+                if let Some(gradient) = gradient {
+                    let edges = [Edge::Node(Arc::clone(&node), output)];
+                    outer.pass.grads(outer.op, &edges).add(0, gradient)?;
+                }
+            }
+        }
+        if let Some(wanted) = self.wanted {
+            for (edge, gradient) in wanted.targets.into_iter().zip(wanted.results) {
+                if let Some(gradient) = gradient {
+                    outer.pass.grads(outer.op, &[edge]).add(0, gradient)?;
+                }
             }
         }
         Ok(())
@@ -323,15 +232,18 @@ impl Pass {
 }
 
 impl Wanted {
-    /// Finds the nodes between `loss` and the targets, so that no other gradient is computed.
-    fn new(loss: &Tensor, targets: Vec<Edge>) -> Self {
+    /// Finds the nodes between `outputs` and the targets, so that no other gradient is computed.
+    /// Does not look behind nodes older than `oldest`.
+    fn new(outputs: &[Tensor], targets: Vec<Edge>, oldest: u64) -> Self {
         let mut found: BTreeMap<u64, Arc<Node>> = BTreeMap::new();
-        let mut stack = vec![loss.edge()];
+        let mut stack: Vec<Edge> = outputs.iter().map(Tensor::edge).collect();
         while let Some(edge) = stack.pop() {
             if let Edge::Node(node, _) = edge
                 && !found.contains_key(&node.id)
             {
-                stack.extend(node.inputs.iter().cloned());
+                if node.id >= oldest {
+                    stack.extend(node.inputs.iter().cloned());
+                }
                 found.insert(node.id, node);
             }
         }
@@ -401,11 +313,13 @@ impl Tensor {
     fn run_backward(&self, retain: bool) -> Result<()> {
         check_loss(self)?;
         no_grad(|| {
-            Pass {
+            let mut pass = Pass {
                 waiting: BTreeMap::new(),
                 wanted: None,
-            }
-            .run(self, retain)
+                oldest: 0,
+            };
+            pass.start(self)?;
+            pass.run(retain)
         })
     }
 }
@@ -413,7 +327,9 @@ impl Tensor {
 /// The gradients of `loss` by each tensor of `wrt`, which may be variables, parameters' values or
 /// intermediate results. Parameters' own gradients are left alone, and the graph is kept.
 ///
-/// A tensor that `loss` does not depend on gets zeros.
+/// A tensor that `loss` does not depend on gets zeros. The results are no constants: they depend on `wrt`
+/// in a way that has no rule, so a loss made of one fails with [`Error::NoGradient`] in its backward pass,
+/// unless it is detached first.
 ///
 /// # Errors
 /// [`Error::Shape`] if `loss` has more than one element, [`Error::Argument`] if a tensor of `wrt`
@@ -439,9 +355,11 @@ pub fn grad(loss: &Tensor, wrt: &[&Tensor]) -> Result<Vec<Tensor>> {
         let targets = wrt.iter().map(|tensor| tensor.edge()).collect();
         let mut pass = Pass {
             waiting: BTreeMap::new(),
-            wanted: Some(Wanted::new(loss, targets)),
+            wanted: Some(Wanted::new(std::slice::from_ref(loss), targets, 0)),
+            oldest: 0,
         };
-        pass.run(loss, true)?;
+        pass.start(loss)?;
+        pass.run(true)?;
         let mut results = pass.wanted.map(|wanted| wanted.results).unwrap_or_default();
         // A parameter's gradient is collected where it is asked for first.
         for later in 1..wrt.len() {
@@ -452,30 +370,25 @@ pub fn grad(loss: &Tensor, wrt: &[&Tensor]) -> Result<Vec<Tensor>> {
                 results[later] = results[first].clone();
             }
         }
-        Ok(results
+        let results = results
             .into_iter()
             .zip(wrt)
             .map(|(result, tensor)| result.unwrap_or_else(|| Tensor::full_like(tensor, 0.0)))
-            .collect())
+            .collect();
+        // What is computed from a gradient depends on `wrt`, but that dependence has no rule.
+        let edges = Edges(wrt.iter().map(|tensor| tensor.edge()).collect());
+        Ok(edges.record_list("grad", results, || {
+            |_: &mut [Option<Tensor>], _: &mut Grads<'_>| {
+                Err(Error::NoGradient {
+                    op: "grad",
+                    hint: "second derivatives are not offered; to take a gradient as a constant, `detach` it",
+                })
+            }
+        }))
     })
 }
 
 /// The gradient of an operation's only result.
 pub(crate) fn only(dy: &mut [Option<Tensor>]) -> Result<Tensor> {
     dy[0].take().ok_or(Error::GraphReleased { op: "backward" })
-}
-
-impl Tensor {
-    /// A new tensor whose elements `f` writes, all of them.
-    pub(crate) fn fill_new<T: Element>(shape: Shape, f: impl FnOnce(&mut [T])) -> Tensor {
-        let bytes = shape.iter().product::<usize>() * size_of::<T>();
-        // A byte that is neither 0 nor 1 must never be seen as a bool.
-        let mut buffer = if T::DTYPE == DType::Bool {
-            Buffer::zeroed(bytes)
-        } else {
-            Buffer::uninit(bytes)
-        };
-        f(buffer.as_mut_slice());
-        Tensor::from_buffer(buffer, shape, T::DTYPE)
-    }
 }
