@@ -26,7 +26,7 @@
 //! |--------------|---------------------------------------------------------------|
 //! | `tensor`     | [`Tensor`]: a counted buffer seen through a shape             |
 //! | `autograd`   | nodes, rules, [`grad`], [`no_grad`]                           |
-//! | `param`      | [`Store`], [`Scope`], [`Param`]: flat arenas of parameters    |
+//! | `param/`     | [`Store`], [`Scope`], [`Param`]: flat arenas of parameters    |
 //! | `ops/`       | operations with their backward rules                          |
 //! | `cpu/`       | loops on slices; the only user of threads and instruction sets|
 //! | `buffer`     | the pool of memory                                            |
@@ -58,6 +58,6 @@ pub use device::Device;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};
-pub use param::{Init, Param, Scope, Store};
+pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
 pub use tensor::Tensor;

@@ -113,7 +113,7 @@ fn store_and_optimiser_messages() -> Result<()> {
     root.at("a").param("w", &[2], Init::Zeros)?;
     assert_eq!(
         text(root.param("a.w", &[2], Init::Zeros)),
-        "[store] the parameter `a.w` is registered already"
+        "[store] `a.w` is registered already"
     );
     assert_eq!(
         text(root.at("a").param("", &[2], Init::Zeros)),
@@ -149,7 +149,7 @@ fn store_and_optimiser_messages() -> Result<()> {
     let more = [value("a.w", &[2], DType::F32), value("b", &[2], DType::F32)];
     assert_eq!(
         text(store.load(&more)),
-        "[store] `b` is no parameter of this store"
+        "[store] `b` is neither a parameter nor a buffer of this store"
     );
     assert_eq!(
         text(

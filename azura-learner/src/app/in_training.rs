@@ -119,6 +119,7 @@ impl<A: App> Training for InTraining<'_, A> {
             .params()
             .iter()
             .map(|p| (p.name(), p.shape()))
+            .chain(self.store.buffers().iter().map(|b| (b.name(), b.shape())))
             .collect();
         let identity = serde_json::json!({
             "app": self.app.name(),

@@ -174,6 +174,7 @@ impl Training for Fit {
             .params()
             .iter()
             .map(|p| (p.name(), p.shape()))
+            .chain(self.store.buffers().iter().map(|b| (b.name(), b.shape())))
             .collect();
         let data = (sketch(&*self.train), self.val.as_deref().map(sketch));
         sha256_hex(format!("{:?} {data:?} {shapes:?}", self.config.without_budget()).as_bytes())
