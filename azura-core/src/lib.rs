@@ -57,7 +57,7 @@ pub use cpu::threads::{threads, with_threads};
 pub use device::Device;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
-pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};
+pub use ops::{Activation, AttentionOptions, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
 pub use tensor::Tensor;

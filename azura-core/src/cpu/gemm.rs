@@ -104,6 +104,26 @@ impl<'a, T> Mat<'a, T> {
         }
     }
 
+    /// Rows and columns.
+    pub(crate) fn size(self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
+    /// Element `(i, j)`.
+    #[inline(always)]
+    pub(crate) fn get(&self, i: usize, j: usize) -> T
+    where
+        T: Copy,
+    {
+        self.data[i * self.row_stride + j * self.col_stride]
+    }
+
+    /// Some of the rows.
+    pub(crate) fn rows(self, rows: Range<usize>) -> Self {
+        assert!(rows.end <= self.rows, "the rows must exist");
+        self.row_range(&rows)
+    }
+
     fn row_range(self, rows: &Range<usize>) -> Self {
         let start = if rows.is_empty() {
             0
@@ -210,6 +230,42 @@ pub(crate) unsafe fn gemm_packed_at<T: Real>(
 fn fits<T>(a: &Mat<'_, T>, b: &Right<'_, T>, len: usize, c_stride: usize) -> bool {
     let (m, (_, n)) = (a.rows, b.size());
     m == 0 || n == 0 || (m - 1) * c_stride + n <= len
+}
+
+/// `dst[i + j·dst_row] = src[i, j]`: the transpose, with rows `dst_row` apart. Up to a vector beyond the last column
+/// may be overwritten with anything.
+///
+/// # Panics
+/// If `dst` is too small, or its rows are not 8 elements longer than those of the transpose.
+pub(crate) fn transpose<T: Real>(src: Mat<'_, T>, dst: &mut [T], dst_row: usize) {
+    let kernels = T::kernels(InstructionSet::current());
+    let (rows, cols) = src.size();
+    if rows == 0 || cols == 0 {
+        return;
+    }
+    assert!(
+        dst_row >= rows.next_multiple_of(kernels.block) && cols * dst_row <= dst.len(),
+        "the transpose fits"
+    );
+    if src.col_stride == 1 {
+        // SAFETY: both hold these rows and columns, as asserted here and by `Mat::strided`; the set was detected.
+        unsafe {
+            (kernels.transpose)(
+                src.data.as_ptr(),
+                src.row_stride,
+                dst.as_mut_ptr(),
+                dst_row,
+                rows,
+                cols,
+            );
+        }
+        return;
+    }
+    for (j, dst) in dst.chunks_exact_mut(dst_row).take(cols).enumerate() {
+        for (i, dst) in dst[..rows].iter_mut().enumerate() {
+            *dst = src.get(i, j);
+        }
+    }
 }
 
 /// `count` products of equal sizes: `C[i] = act(A(i)·B(i) [+ C[i]] [+ bias])`, with C laid out as `[count, M, N]`.

@@ -3,6 +3,7 @@
 //! No `Tensor`, no choice of dtype and no allocation of results lives here. Work is split over
 //! outputs only, so the bits of a result do not depend on the number of threads.
 
+pub(crate) mod attention;
 pub(crate) mod dropout;
 pub(crate) mod gemm;
 pub(crate) mod lstm;

@@ -1,5 +1,6 @@
 //! Operations on tensors, one file per family: documentation, checks, forward and backward side by side.
 
+mod attention;
 mod dropout;
 mod elementwise;
 mod loss;
@@ -9,6 +10,7 @@ mod reduce;
 mod softmax;
 mod view;
 
+pub use attention::AttentionOptions;
 pub use elementwise::Rhs;
 pub use loss::Reduction;
 pub use lstm::{LstmOptions, LstmOutput, LstmWeights};

@@ -4,6 +4,7 @@
 mod common;
 
 mod activation;
+mod attention;
 mod elementwise;
 mod linalg;
 mod loss;
@@ -65,6 +66,7 @@ type Call<'a> = (&'static str, Box<dyn Fn() -> Result<Tensor> + 'a>);
 fn messages() {
     let rows: Vec<Message> = [
         activation::messages(),
+        attention::messages(),
         elementwise::messages(),
         linalg::messages(),
         loss::messages(),
@@ -92,6 +94,7 @@ fn messages() {
 fn calls(args: &Args) -> Vec<Call<'_>> {
     [
         activation::calls(args),
+        attention::calls(args),
         elementwise::calls(args),
         linalg::calls(args),
         loss::calls(args),

@@ -8,6 +8,7 @@
 mod common;
 
 mod activation;
+mod attention;
 mod elementwise;
 mod linalg;
 mod loss;
@@ -81,6 +82,7 @@ fn ids(n: usize, size: usize) -> Tensor {
 fn table() -> Vec<Row> {
     [
         activation::rows(),
+        attention::rows(),
         elementwise::rows(),
         linalg::rows(),
         loss::rows(),

@@ -15,13 +15,27 @@ thread_local! {
     static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls `f` with uninitialised, cache-line aligned memory for `len` elements, which this thread keeps for the next call.
+/// Calls `f` with cache-line aligned memory for `len` elements, which this thread keeps for the next call. It holds
+/// what was left there.
 pub(crate) fn with_scratch<T: Copy, R>(len: usize, f: impl FnOnce(*mut T) -> R) -> R {
     let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
-    buffer.reserve((len * size_of::<T>()).div_ceil(size_of::<Line>()));
+    let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
+    if buffer.len() < lines {
+        // Written once as it grows, so that every byte is initialised.
+        buffer.resize_with(lines, || Line([0; 64]));
+    }
     let result = f(buffer.as_mut_ptr().cast());
     FREE.with_borrow_mut(|free| free.push(buffer));
     result
+}
+
+/// [`with_scratch`] as a slice.
+pub(crate) fn with_slice<T: Real, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
+    with_scratch(len, |memory: *mut T| {
+        // SAFETY: `len` elements, aligned and initialised, that nobody else has; a `Real` is `f32` or `f64`, of which
+        // every bit pattern is a value.
+        f(unsafe { std::slice::from_raw_parts_mut(memory, len) })
+    })
 }
 
 /// Copies columns `cols` of rows `k` of B into a panel of `width` columns.
