@@ -140,4 +140,31 @@ macro_rules! for_float {
         }
     };
 }
-pub(crate) use {for_dtype, for_float};
+
+/// Runs `$body` with `$T` standing for `i64`, `u32` or `bool`; any other dtype returns an error that names `$op`.
+macro_rules! for_integer {
+    ($op:expr, $dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            $crate::DType::U32 => {
+                type $T = u32;
+                $body
+            }
+            $crate::DType::Bool => {
+                type $T = bool;
+                $body
+            }
+            other => {
+                return Err($crate::Error::dtype(
+                    $op,
+                    "takes i64, u32 or bool",
+                    format!("{other}; cast it first with `cast`"),
+                ));
+            }
+        }
+    };
+}
+pub(crate) use {for_dtype, for_float, for_integer};

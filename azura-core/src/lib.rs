@@ -58,6 +58,7 @@ pub use device::Device;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use ops::{Activation, AttentionOptions, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};
+pub use ops::TopkOptions;
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
 pub use tensor::Tensor;

@@ -5,12 +5,16 @@
 
 pub(crate) mod attention;
 pub(crate) mod dropout;
+pub(crate) mod fold;
 pub(crate) mod gemm;
 pub(crate) mod lstm;
 pub(crate) mod map;
 pub mod math;
 pub(crate) mod optim;
 pub(crate) mod reduce;
+pub(crate) mod scan;
 pub(crate) mod simd;
 pub(crate) mod softmax;
+pub(crate) mod sort;
+pub(crate) mod spread;
 pub mod threads;

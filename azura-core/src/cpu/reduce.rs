@@ -182,30 +182,3 @@ pub(crate) fn sum<T: Sum, F: Term<T>>(
         });
     }
 }
-
-/// The first index of the extreme along the middle axis; a NaN wins, as in PyTorch.
-///
-/// `beats(a, b)` says whether `a` is more extreme than `b`.
-pub(crate) fn arg<T: Element + PartialOrd>(
-    x: &[T],
-    [_, n, inner]: [usize; 3],
-    beats: impl Fn(T, T) -> bool + Sync,
-    out: &mut [i64],
-) {
-    for_rows(out, 1, (GRAIN / n.max(1)).max(1), |first, out| {
-        for (i, out) in out.iter_mut().enumerate() {
-            let (o, column) = ((first + i) / inner, (first + i) % inner);
-            let at = |k: usize| x[(o * n + k) * inner + column];
-            let mut best = 0;
-            for k in 1..n {
-                let (a, b) = (at(k), at(best));
-                let b_is_nan = b.partial_cmp(&b).is_none();
-                let a_is_nan = a.partial_cmp(&a).is_none();
-                if !b_is_nan && (a_is_nan || beats(a, b)) {
-                    best = k;
-                }
-            }
-            *out = best as i64;
-        }
-    });
-}

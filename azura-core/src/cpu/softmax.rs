@@ -1,5 +1,7 @@
 //! Rows of softmax: maximum, exponentials and their sum in one visit of the first-level cache.
 
+use super::fold::{TILE, tiles};
+use super::map::Map3;
 use super::math::Num;
 use super::simd::{Kernel, dispatch};
 use super::threads::for_rows;
@@ -225,5 +227,77 @@ impl<T: Real> Kernel for LogSumExp<'_, T> {
         let sum = fold(self.x, T::lit(0.0), |_, x| (x - top).exp(), |a, b| a + b);
         self.out[0] = top;
         self.out[1] = sum.ln();
+    }
+}
+
+/// `ln Σ exp(x[o, .., i])` of `[outer, n, inner]`, with the largest `x` of each in `top`.
+pub(crate) fn log_sum_exp_over<T: Real>(
+    x: &[T],
+    [_, n, inner]: [usize; 3],
+    top: &[T],
+    out: &mut [T],
+) {
+    for_rows(out, 1, (GRAIN / n.max(1)).max(1), |start, out| {
+        tiles(start, out, inner, |o, column, out| {
+            let at = o * inner + column;
+            dispatch(ExpSums {
+                x: &x[o * n * inner..(o + 1) * n * inner],
+                inner,
+                column,
+                top: &top[at..at + out.len()],
+                out,
+            });
+        });
+    });
+}
+
+struct ExpSums<'a, T> {
+    x: &'a [T],
+    inner: usize,
+    column: usize,
+    top: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Real> Kernel for ExpSums<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        // An infinite distance from an infinite top would be NaN.
+        let base = |top: T| {
+            if top.to_f64().is_infinite() {
+                T::lit(0.0)
+            } else {
+                top
+            }
+        };
+        if self.inner == 1 {
+            let base = base(self.top[0]);
+            let sum = fold(self.x, T::lit(0.0), |_, x| (x - base).exp(), |a, b| a + b);
+            self.out[0] = sum.ln() + base;
+            return;
+        }
+        let (mut bases, mut sums) = ([T::lit(0.0); TILE], [0.0; TILE]);
+        for (to, &top) in bases.iter_mut().zip(self.top) {
+            *to = base(top);
+        }
+        for row in self.x.chunks_exact(self.inner) {
+            let row = &row[self.column..self.column + self.out.len()];
+            for ((sum, &x), &base) in sums.iter_mut().zip(row).zip(&bases) {
+                *sum += (x - base).exp().to_f64();
+            }
+        }
+        for ((out, &sum), &base) in self.out.iter_mut().zip(&sums).zip(&bases) {
+            *out = T::from_f64(sum.ln() + base.to_f64());
+        }
+    }
+}
+
+/// `(x, ln Σ exp(x), dy) -> dx`.
+pub(crate) struct LogSumExpBackward;
+
+impl<T: Real> Map3<T, T, T, T> for LogSumExpBackward {
+    #[inline(always)]
+    fn call(&self, x: T, y: T, dy: T) -> T {
+        dy * (x - y).exp()
     }
 }

@@ -15,3 +15,4 @@ pub use elementwise::Rhs;
 pub use loss::Reduction;
 pub use lstm::{LstmOptions, LstmOutput, LstmWeights};
 pub use matmul::Activation;
+pub use reduce::TopkOptions;
