@@ -99,6 +99,16 @@ impl Call {
         }
     }
 
+    /// The axes at that place, one or a list of them, if they were given.
+    pub fn dims(&self, place: usize) -> Result<Option<Vec<isize>>, Why> {
+        let list = match self.get(place, "dim") {
+            None => return Ok(None),
+            Some(Arg::List(_)) => self.ints(place, "dim")?,
+            Some(_) => self.int(place, "dim")?.map(|dim| vec![dim]),
+        };
+        Ok(list.map(|dims| dims.into_iter().map(|dim| dim as isize).collect()))
+    }
+
     /// A list of tensors.
     pub fn tensors(&self, place: usize, name: &str) -> Result<Vec<&Tensor>, Why> {
         let Some(Arg::List(list)) = self.get(place, name) else {
@@ -127,6 +137,11 @@ impl Call {
         match self.get(place, name) {
             None => Ok(None),
             Some(Arg::Plain(value)) if value.as_f64().is_some() => Ok(value.as_f64()),
+            // Numbers that JSON does not have: infinities and NaN.
+            Some(Arg::Plain(value)) if let Some(text) = value["$f"].as_str() => text
+                .parse()
+                .map(Some)
+                .or_else(|_| lacks(format!("the number {text}"))),
             Some(Arg::Tensor(_)) => lacks(format!("`{name}` that is a tensor")),
             Some(_) => lacks(format!("`{name}` that is no number")),
         }
