@@ -20,6 +20,7 @@ const CLASSES: usize = 48 * STEPS;
 
 static POOL: [Mutex<Vec<Block>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
 static FROM_SYSTEM: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// The payload of the panic that ends an operation for which the system has no memory.
 ///
@@ -56,6 +57,12 @@ fn class_of(bytes: usize) -> (usize, usize) {
 /// A training loop that has done its first step leaves this number unchanged.
 pub fn buffers_from_system() -> u64 {
     FROM_SYSTEM.load(Ordering::Relaxed)
+}
+
+/// How many bytes the pool fetched from the system since the program started: the difference around an operation is the
+/// memory that it needs at once beyond what the pool had free.
+pub fn bytes_from_system() -> u64 {
+    BYTES.load(Ordering::Relaxed)
 }
 
 /// Gives the memory that no tensor uses back to the system.
@@ -103,6 +110,7 @@ impl Buffer {
             Some(Block(block)) => block,
             None => {
                 FROM_SYSTEM.fetch_add(1, Ordering::Relaxed);
+                BYTES.fetch_add(size as u64, Ordering::Relaxed);
                 // SAFETY: the size is at least 64 and the alignment a power of two. Memory is
                 // zeroed once so that no byte is ever uninitialised in the sense of the language.
                 unsafe {

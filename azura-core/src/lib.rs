@@ -51,7 +51,7 @@ mod shape;
 mod tensor;
 
 pub use autograd::{CustomOp, checkpoint, detect_anomaly, grad, no_grad};
-pub use buffer::{OutOfMemory, buffers_from_system, release_unused_memory};
+pub use buffer::{OutOfMemory, buffers_from_system, bytes_from_system, release_unused_memory};
 pub use cpu::simd::InstructionSet;
 pub use cpu::threads::{threads, with_threads};
 pub use device::Device;

@@ -6,47 +6,33 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::data::DataError;
+use crate::data::{DataError, DataErrorKind};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What a caller can do about an error; one exit code each.
+/// What a caller can do about an error: a command line has an exit code for each, a server a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Class {
-    /// Something failed that none of the other classes describes (exit code 1).
+    /// Something failed that none of the other classes describes.
     Failure,
-    /// A wrong key, value or request (exit code 2).
+    /// A wrong key, value or request.
     Usage,
-    /// Missing, unreadable or unfit data (exit code 3).
+    /// Missing, unreadable or unfit data.
     Data,
-    /// Training met a NaN or an infinity (exit code 4).
+    /// Training met a NaN or an infinity.
     Diverged,
-    /// The requested device is not there (exit code 6).
+    /// There is no memory for it.
+    Memory,
+    /// The requested device is not there.
     Device,
-    /// A model file or checkpoint is damaged, foreign or too new (exit code 8).
+    /// A model file or checkpoint is damaged, foreign or too new.
     Model,
-    /// Something exists already or is in use (exit code 9).
+    /// Something exists already or is in use.
     Conflict,
-    /// A named app, run or file does not exist (exit code 10).
+    /// A named app, run or file does not exist.
     NotFound,
-}
-
-impl Class {
-    /// The exit code of the command line.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Class::Failure => 1,
-            Class::Usage => 2,
-            Class::Data => 3,
-            Class::Diverged => 4,
-            Class::Device => 6,
-            Class::Model => 8,
-            Class::Conflict => 9,
-            Class::NotFound => 10,
-        }
-    }
 }
 
 /// One thing that is wrong with a configuration.
@@ -214,6 +200,7 @@ impl Error {
         match self {
             Error::Core(azura_core::Error::CudaUnavailable { .. }) => Class::Device,
             Error::Config(_) | Error::Usage(_) => Class::Usage,
+            Error::Data(data) if data.kind() == DataErrorKind::Memory => Class::Memory,
             Error::Data(_) => Class::Data,
             Error::Diverged { .. } => Class::Diverged,
             Error::Model { .. } | Error::Checkpoint { .. } => Class::Model,

@@ -136,7 +136,8 @@ impl Schedule {
                 s.patience,
                 s.min_lr,
                 config.higher_is_better(),
-            ),
+            )
+            .cooldown(s.cooldown),
         }
     }
 

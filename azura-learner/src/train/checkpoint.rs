@@ -25,6 +25,7 @@ pub(crate) const BEST: &str = "best.safetensors";
 const FORMAT: u32 = 1;
 const VALUE: &str = "value/";
 const BEST_VALUE: &str = "best/";
+const EARLIER_VALUE: &str = "earlier/";
 
 /// Named tensors.
 pub(crate) type Named = Vec<(String, Tensor)>;
@@ -40,6 +41,18 @@ pub(crate) struct TrainState {
     pub optimizer: Named,
     /// The parameters at the end of the best epoch.
     pub best_values: Option<Named>,
+    /// The best parameters before the score that [`BeforeEnd`] takes back.
+    pub earlier_values: Option<Named>,
+}
+
+/// What a training that goes on with a larger budget goes back to, if the old one ended inside an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BeforeEnd {
+    /// What early stopping had counted.
+    pub early_stop: EarlyStop,
+    /// The best epoch.
+    pub best: Option<Best>,
 }
 
 /// The part of [`TrainState`] that is written as JSON.
@@ -64,6 +77,8 @@ pub(crate) struct Scalars {
     pub early_stop: EarlyStop,
     /// The best epoch.
     pub best: Option<Best>,
+    /// Set if the last row of the history is of an end inside an epoch.
+    pub before_end: Option<BeforeEnd>,
     /// Every epoch so far.
     pub history: Vec<EpochRow>,
     /// Seconds of training so far.
@@ -72,19 +87,24 @@ pub(crate) struct Scalars {
     pub finished: Option<Stop>,
 }
 
-impl TrainState {
-    /// How training ended or stands.
-    pub fn outcome(&self, stop: Stop) -> Outcome {
+impl Scalars {
+    /// How training ended or stands, after so many seconds.
+    pub fn outcome(&self, stop: Stop, seconds: f64) -> Outcome {
         Outcome {
             stop,
-            epochs: self.scalars.position.epoch,
-            steps: self.scalars.position.step,
-            seconds: self.scalars.seconds,
-            best: self.scalars.best.clone(),
-            history: self.scalars.history.clone(),
+            epochs: match self.history.last() {
+                Some(row) => row.epoch,
+                None => self.position.epoch,
+            },
+            steps: self.position.step,
+            seconds,
+            best: self.best.clone(),
+            history: self.history.clone(),
         }
     }
+}
 
+impl TrainState {
     /// Writes the checkpoint, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<()> {
         let TrainState {
@@ -92,6 +112,7 @@ impl TrainState {
             values,
             optimizer,
             best_values,
+            earlier_values,
         } = self;
         let scalars = serde_json::to_value(scalars)
             .map_err(|e| Error::json("writing the checkpoint's state", e))?;
@@ -114,6 +135,9 @@ impl TrainState {
         add("", optimizer);
         if let Some(stored) = stored {
             add(BEST_VALUE, stored);
+        }
+        if let Some(earlier) = earlier_values {
+            add(EARLIER_VALUE, earlier);
         }
         write_atomic(path, &sealed::seal(&document, &tensors)?)
     }
@@ -146,12 +170,15 @@ impl TrainState {
             .to_string();
         let scalars: Scalars = serde_json::from_value(document["state"].take())
             .map_err(|e| refuse(format!("its state cannot be read: {e}")))?;
-        let (mut values, mut optimizer, mut stored) = (Named::new(), Named::new(), Named::new());
+        let (mut values, mut optimizer) = (Named::new(), Named::new());
+        let (mut stored, mut earlier) = (Named::new(), Named::new());
         for (name, tensor) in tensors {
             if let Some(name) = name.strip_prefix(VALUE) {
                 values.push((name.to_string(), tensor));
             } else if let Some(name) = name.strip_prefix(BEST_VALUE) {
                 stored.push((name.to_string(), tensor));
+            } else if let Some(name) = name.strip_prefix(EARLIER_VALUE) {
+                earlier.push((name.to_string(), tensor));
             } else {
                 optimizer.push((name, tensor));
             }
@@ -167,6 +194,7 @@ impl TrainState {
             values,
             optimizer,
             best_values,
+            earlier_values: (!earlier.is_empty()).then_some(earlier),
         })
     }
 }
@@ -211,5 +239,8 @@ fn same(a: &Named, b: &Named) -> Result<bool> {
 pub fn recorded_outcome(folder: impl AsRef<Path>) -> Result<Option<Outcome>> {
     let path: PathBuf = folder.as_ref().join(LAST);
     let state = TrainState::load(&path)?;
-    Ok(state.scalars.finished.map(|stop| state.outcome(stop)))
+    Ok(state
+        .scalars
+        .finished
+        .map(|stop| state.scalars.outcome(stop, state.scalars.seconds)))
 }

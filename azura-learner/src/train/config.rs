@@ -157,6 +157,14 @@ impl TrainConfig {
         }
     }
 
+    /// Numbers that the optimiser keeps for each parameter.
+    pub(crate) fn moments(&self) -> u64 {
+        match self.optimizer {
+            OptimizerKind::Adamw | OptimizerKind::Adam => 2,
+            OptimizerKind::Sgd => u64::from(self.momentum != 0.0),
+        }
+    }
+
     /// True if a higher monitored value is better.
     pub fn higher_is_better(&self) -> bool {
         match self.mode {
@@ -225,6 +233,8 @@ pub struct ScheduleConfig {
     pub factor: f64,
     /// Epochs without a better monitored value before plateau lowers the rate.
     pub patience: u64,
+    /// Epochs after plateau lowered the rate in which it counts nothing.
+    pub cooldown: u64,
 }
 
 impl Default for ScheduleConfig {
@@ -235,6 +245,7 @@ impl Default for ScheduleConfig {
             min_lr: 0.0,
             factor: 0.1,
             patience: 10,
+            cooldown: 0,
         }
     }
 }

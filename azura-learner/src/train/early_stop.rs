@@ -51,21 +51,6 @@ impl EarlyStop {
         better
     }
 
-    /// Takes back the last value, which was not the best.
-    pub(super) fn take_back(&mut self) {
-        self.bad = self.bad.saturating_sub(1);
-    }
-
-    /// The best value so far.
-    pub fn best(&self) -> Option<f64> {
-        self.best
-    }
-
-    /// Epochs since the best.
-    pub fn since_best(&self) -> u64 {
-        self.bad
-    }
-
     /// True if it is time to stop.
     pub fn exhausted(&self) -> bool {
         self.patience > 0 && self.bad >= self.patience
@@ -84,7 +69,7 @@ mod tests {
             stop.record(0.0);
         }
         assert_eq!(
-            (stop.best(), stop.since_best(), stop.exhausted()),
+            (stop.best, stop.bad, stop.exhausted()),
             (Some(0.2), 101, false)
         );
     }

@@ -14,8 +14,10 @@ use crate::layers::Ctx;
 pub struct Evaluation {
     /// What the model keeps of its outputs, one row a sample, in the order of the dataset.
     pub outputs: Tensor,
-    /// Mean loss over all targets.
+    /// Mean loss over all targets; NaN if none of them counts.
     pub loss: f64,
+    /// The number of targets, or the sum of their weights.
+    pub weight: f64,
 }
 
 /// Outputs and mean loss of `model` over all rows of `data`, in order, in batches of `batch`.
@@ -47,6 +49,7 @@ pub fn evaluate(model: &dyn Model, data: Arc<dyn Dataset>, batch: usize) -> Resu
         Ok(Evaluation {
             outputs: Tensor::cat(&parts, 0)?,
             loss: sum / weight,
+            weight,
         })
     })
 }

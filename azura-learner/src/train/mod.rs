@@ -8,7 +8,9 @@ mod checkpoint;
 mod config;
 mod early_stop;
 mod evaluate;
+mod finite;
 mod fit;
+mod monitor;
 pub mod numbers;
 mod observer;
 mod running;
@@ -21,6 +23,7 @@ pub use config::{Monitor, OptimizerKind, ScheduleConfig, ScheduleKind, TrainConf
 pub use early_stop::EarlyStop;
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{Fit, Supervised, TensorDataset};
+pub use monitor::{Rehearsal, rehearse};
 pub use observer::{Best, CheckpointKind, EpochRow, Event, Observer, On, Outcome, Position, Stop};
 pub use span::{Every, Span};
 pub use trainer::{StopFlag, Trainer};

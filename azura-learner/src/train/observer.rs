@@ -107,7 +107,7 @@ pub struct Position {
 pub enum CheckpointKind {
     /// The newest state: what a resumed run goes on from.
     Last,
-    /// The state at the end of the best epoch.
+    /// The state at the end of the best complete epoch.
     Best,
 }
 
@@ -165,7 +165,7 @@ impl Stop {
 pub struct Outcome {
     /// Why.
     pub stop: Stop,
-    /// Complete epochs.
+    /// Epochs that were scored, the last one also if the budget ended inside of it.
     pub epochs: u64,
     /// Optimiser steps.
     pub steps: u64,

@@ -3,18 +3,19 @@
 use std::path::Path;
 use std::time::Instant;
 
+use azura_core::Rng;
 use azura_core::optim::Optimizer;
-use azura_core::{DType, Rng, Store, Tensor};
 
-use super::checkpoint::{BEST, LAST, Named, Scalars, TrainState};
+use super::checkpoint::{BEST, BeforeEnd, LAST, Named, Scalars, TrainState};
 use super::early_stop::EarlyStop;
+use super::finite::{bad_gradient, not_finite};
 use super::observer::{Best, CheckpointKind, EpochRow, Event, Outcome, Position, Stop};
 use super::span::Every;
 use super::trainer::{Trainer, can_go_on};
-use super::{TrainConfig, Training, evaluate};
+use super::{TrainConfig, Training, monitor};
 use crate::app::{Metrics, Part};
 use crate::data::{Batch, DataError, DataErrorKind, Loader, LoaderConfig};
-use crate::error::{Culprit, Error, Problem, Result};
+use crate::error::{Culprit, Error, Result};
 use crate::layers::Ctx;
 use crate::schedule::Schedule;
 
@@ -29,9 +30,13 @@ pub(super) struct Running<'t, 'o> {
     /// Of the state, what is not a tensor; plateau and seconds are brought up to date by `state`.
     scalars: Scalars,
     best_values: Option<Named>,
+    /// The best values before the budget ended inside an epoch, if it did.
+    earlier_values: Option<Named>,
     total_steps: u64,
     /// True once a step of this process has shown that every parameter gets a gradient.
     reached: bool,
+    /// True once it was said that a batch has no weight.
+    weightless: bool,
     clock: Instant,
     seconds_before: f64,
     saved_at: Instant,
@@ -73,6 +78,7 @@ impl<'t, 'o> Running<'t, 'o> {
             plateau: schedule.state(),
             early_stop: EarlyStop::new(config.patience, config.higher_is_better()),
             best: None,
+            before_end: None,
             history: Vec::new(),
             seconds: 0.0,
             finished: None,
@@ -88,8 +94,10 @@ impl<'t, 'o> Running<'t, 'o> {
             rng,
             scalars,
             best_values: None,
+            earlier_values: None,
             total_steps,
             reached: false,
+            weightless: false,
             clock: now,
             seconds_before: 0.0,
             saved_at: now,
@@ -173,7 +181,9 @@ impl<'t, 'o> Running<'t, 'o> {
         self.scalars.position.epoch += 1;
         self.scalars.position.batch = 0;
         (self.scalars.loss_sum, self.scalars.loss_weight) = (0.0, 0.0);
-        self.close(row, monitored)?;
+        if self.close(row, monitored)? {
+            self.save(BEST)?;
+        }
         self.save(LAST)?;
         Ok(None)
     }
@@ -187,10 +197,18 @@ impl<'t, 'o> Running<'t, 'o> {
         let output = model.forward(batch, &mut ctx)?;
         let loss = model.loss(&output, batch)?;
         let sum = loss.value()?;
-        if !(sum.is_finite() && loss.weight > 0.0) {
-            return Err(self.diverged(Culprit::Loss, sum / loss.weight));
-        }
         let weight = loss.weight;
+        if !sum.is_finite() {
+            return Err(self.diverged(Culprit::Loss, sum));
+        }
+        if !(weight.is_finite() && weight >= 0.0) {
+            let rule = "the weight of a loss must be a number of at least 0";
+            return Err(Error::Usage(format!("{rule}, but the model gave {weight}")));
+        }
+        if weight == 0.0 {
+            self.pass_over();
+            return Ok(());
+        }
         loss.mean()?.backward()?;
         // A step copies an arena that is still looked at; nothing of this pass is needed any more.
         drop((output, loss));
@@ -228,22 +246,32 @@ impl<'t, 'o> Running<'t, 'o> {
         Ok(())
     }
 
+    /// Counts a batch without a target that counts: no mean of it exists, and the weights stay as they are.
+    fn pass_over(&mut self) {
+        self.scalars.position.step += 1;
+        self.scalars.position.batch += 1;
+        if !std::mem::replace(&mut self.weightless, true) {
+            let at = self.scalars.position;
+            let text = format!(
+                "batch {} of epoch {} has no target that counts (its loss has the weight 0): such batches change nothing",
+                at.batch,
+                at.epoch + 1
+            );
+            self.trainer.tell(&Event::Warning(&text));
+        }
+    }
+
     /// Scores the validation rows and sums up the epoch so far.
     fn row(&mut self, epoch: u64) -> Result<EpochRow> {
         let step = self.scalars.position.step;
         let mut metrics = Metrics::new();
         let loss = self.scalars.loss_sum / self.scalars.loss_weight;
         metrics.insert("train.loss".to_string(), loss);
-        if let Some(data) = self.training.data(Part::Val) {
-            let evaluation = evaluate(self.training.model(), data, self.config.batch)?;
-            if !evaluation.loss.is_finite() {
+        if let Some(evaluation) = monitor::validate(self.training, &mut metrics)? {
+            if !evaluation.loss.is_finite() && evaluation.weight != 0.0 {
                 // A weight that is not finite explains it better than the loss does.
                 self.values()?;
                 return Err(self.diverged(Culprit::Validation, evaluation.loss));
-            }
-            metrics.insert("val.loss".to_string(), evaluation.loss);
-            for (name, value) in self.training.score(&evaluation.outputs)? {
-                metrics.insert(format!("val.{name}"), value);
             }
         }
         Ok(EpochRow {
@@ -257,26 +285,15 @@ impl<'t, 'o> Running<'t, 'o> {
     }
 
     fn monitored(&self, metrics: &Metrics) -> Result<f64> {
-        let key = self.monitor_key();
-        metrics.get(key).copied().ok_or_else(|| {
-            let keys: Vec<&str> = metrics.keys().map(String::as_str).collect();
-            let message = format!("there is no value called `{key}`");
-            let problem = Problem::new("train.monitor", message);
-            Error::Config(vec![
-                problem.help(format!("there are: {}", keys.join(", "))),
-            ])
-        })
+        monitor::value(self.training, metrics)
     }
 
     fn monitor_key(&self) -> &str {
-        match self.training.data(Part::Val) {
-            None if self.config.monitor.starts_with("val.") => "train.loss",
-            _ => &self.config.monitor,
-        }
+        monitor::key(self.training)
     }
 
-    /// Takes a row into the history and, if it is the best, keeps its weights.
-    fn close(&mut self, mut row: EpochRow, monitored: f64) -> Result<()> {
+    /// Takes a row into the history and, if it is the best, keeps its weights; true if it is.
+    fn close(&mut self, mut row: EpochRow, monitored: f64) -> Result<bool> {
         row.best = self.scalars.early_stop.record(monitored);
         if row.best {
             self.scalars.best = Some(Best {
@@ -289,13 +306,11 @@ impl<'t, 'o> Running<'t, 'o> {
         }
         self.scalars.history.push(row.clone());
         self.trainer.tell(&Event::Epoch(&row));
-        if row.best {
-            self.save(BEST)?;
-        }
-        Ok(())
+        Ok(row.best)
     }
 
-    /// Ends training: a budget that ends inside an epoch is scored where it ends.
+    /// Ends training: a budget that ends inside an epoch is scored where it ends. What was the best before is kept, for a
+    /// run that goes on with a larger budget.
     fn end(&mut self, stop: Stop) -> Result<Outcome> {
         if stop == Stop::Interrupted {
             self.save(LAST)?;
@@ -304,7 +319,19 @@ impl<'t, 'o> Running<'t, 'o> {
         if self.scalars.position.batch > 0 {
             let row = self.row(self.scalars.position.epoch + 1)?;
             let monitored = self.monitored(&row.metrics)?;
+            self.scalars.before_end = Some(BeforeEnd {
+                early_stop: self.scalars.early_stop.clone(),
+                best: self.scalars.best.clone(),
+            });
+            self.earlier_values = self.best_values.clone();
             self.close(row, monitored)?;
+        }
+        if self.scalars.best.is_none() && !self.scalars.history.is_empty() {
+            let text = format!(
+                "`{}` was never a finite number, so no epoch is the best: the weights are those of the last step",
+                self.monitor_key()
+            );
+            self.trainer.tell(&Event::Warning(&text));
         }
         self.scalars.finished = Some(stop);
         self.save(LAST)?;
@@ -317,14 +344,7 @@ impl<'t, 'o> Running<'t, 'o> {
         {
             self.training.store().load(best)?;
         }
-        let outcome = Outcome {
-            stop,
-            epochs: self.scalars.position.epoch,
-            steps: self.scalars.position.step,
-            seconds: self.seconds(),
-            best: self.scalars.best.clone(),
-            history: self.scalars.history.clone(),
-        };
+        let outcome = self.scalars.outcome(stop, self.seconds());
         self.trainer.tell(&Event::Finished(&outcome));
         Ok(outcome)
     }
@@ -366,6 +386,7 @@ impl<'t, 'o> Running<'t, 'o> {
             values: self.values()?,
             optimizer: self.optimizer.state()?,
             best_values: self.best_values.clone(),
+            earlier_values: self.earlier_values.clone(),
         })
     }
 
@@ -375,6 +396,7 @@ impl<'t, 'o> Running<'t, 'o> {
             values,
             optimizer,
             best_values,
+            earlier_values,
         } = state;
         self.training.store().load(&values)?;
         self.optimizer.load(&optimizer)?;
@@ -383,21 +405,20 @@ impl<'t, 'o> Running<'t, 'o> {
         self.seconds_before = scalars.seconds;
         self.clock = Instant::now();
         self.best_values = best_values;
+        self.earlier_values = earlier_values;
         self.scalars = scalars;
         Ok(())
     }
 
-    /// A finished training with a larger budget goes on: the score inside an epoch was of the old end. It stays only as
-    /// the best so far, since the weights that were the best before it are gone.
+    /// A finished training with a larger budget goes on: the score inside an epoch was of the old end, where a training
+    /// with this budget would not have looked.
     fn forget_the_end(&mut self) {
-        if self.scalars.finished.take().is_some()
-            && let Some(row) = self
-                .scalars
-                .history
-                .pop_if(|row| row.epoch > self.scalars.position.epoch)
-            && !row.best
-        {
-            self.scalars.early_stop.take_back();
+        self.scalars.finished = None;
+        if let Some(BeforeEnd { early_stop, best }) = self.scalars.before_end.take() {
+            self.scalars.early_stop = early_stop;
+            self.scalars.best = best;
+            self.scalars.history.pop();
+            self.best_values = self.earlier_values.take();
         }
     }
 
@@ -427,36 +448,4 @@ impl<'t, 'o> Running<'t, 'o> {
             value: value.to_string(),
         }
     }
-}
-
-fn not_finite(tensor: &Tensor) -> Result<Option<f64>> {
-    let bad = match tensor.dtype() {
-        DType::F32 => tensor
-            .to_vec::<f32>()?
-            .into_iter()
-            .map(f64::from)
-            .find(|x| !x.is_finite()),
-        _ => tensor
-            .cast(DType::F64)?
-            .to_vec::<f64>()?
-            .into_iter()
-            .find(|x| !x.is_finite()),
-    };
-    Ok(bad)
-}
-
-/// The first parameter whose gradient is not finite.
-fn bad_gradient(store: &Store, norm: f64) -> Result<(Culprit, f64)> {
-    for param in store.params() {
-        if let Some(gradient) = param.grad()
-            && let Some(bad) = not_finite(&gradient)?
-        {
-            return Ok((Culprit::Gradient(param.name()), bad));
-        }
-    }
-    // All are finite and their squares overflow.
-    Ok((
-        Culprit::Gradient("all parameters together".to_string()),
-        norm,
-    ))
 }

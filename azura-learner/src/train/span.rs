@@ -172,12 +172,26 @@ pub enum Every {
     Time(Span),
 }
 
+impl Every {
+    fn steps(steps: f64) -> Result<Self, String> {
+        // Above 2⁵³ not every whole number is a double.
+        if steps.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&steps) {
+            Ok(Every::Steps(steps as u64))
+        } else {
+            Err(format!(
+                "expected a whole number of steps or {RULE}, but got `{steps}`"
+            ))
+        }
+    }
+}
+
 impl FromStr for Every {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim().parse() {
-            Ok(steps) => Ok(Every::Steps(steps)),
+        // A number without a unit counts steps, however it is written: `100`, `1e3`, `100.0`.
+        match text.trim().parse::<f64>() {
+            Ok(steps) => Every::steps(steps),
             Err(_) => text.parse().map(Every::Time),
         }
     }
@@ -222,6 +236,10 @@ impl Visitor<'_> for EveryVisitor {
         u64::try_from(steps)
             .map(Every::Steps)
             .map_err(|_| E::custom(format!("expected at least 0 steps, but got {steps}")))
+    }
+
+    fn visit_f64<E: de::Error>(self, steps: f64) -> Result<Every, E> {
+        Every::steps(steps).map_err(E::custom)
     }
 }
 
@@ -270,6 +288,18 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_number_counts_steps() {
+        for text in ["100", " 100 ", "100.0", "1e2"] {
+            assert_eq!(text.parse(), Ok(Every::Steps(100)), "{text}");
+        }
+        assert_eq!(
+            serde_json::from_str::<Every>("100.0").unwrap(),
+            Every::Steps(100)
+        );
+        assert_eq!("100s".parse(), Ok(Every::Time(Span::from_millis(100_000))));
+    }
+
+    #[test]
     fn what_is_no_span_is_refused() {
         for text in [
             "", "m", "5x", "-5s", "1e9d", "5m 3", "1..5s", "nan", "9999999d",
@@ -277,6 +307,9 @@ mod tests {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
         assert!(serde_json::from_str::<Every>("-1").is_err());
+        for text in ["1.5", "-2", "nan", "inf", "1e30"] {
+            assert!(text.parse::<Every>().is_err(), "{text}");
+        }
         assert!(serde_json::from_str::<Every>("true").is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use azura_learner::app::{AppTraining, Part};
 use azura_learner::run::{Finish, RunPaths, Trained, resume, train};
 use azura_learner::train::{On, Stop};
-use azura_learner::{DynApp, Error, Event, Observer, Registry, Source, StopFlag};
+use azura_learner::{Class, DynApp, Error, Event, Observer, Registry, Source, StopFlag};
 use serde_json::{Value, json};
 
 use crate::Folder;
@@ -42,7 +42,7 @@ fn names_are_found_or_suggested() {
         error.to_string(),
         "no app is called `blob`; did you mean `blobs`?"
     );
-    assert_eq!(error.class().exit_code(), 10);
+    assert_eq!(error.class(), Class::NotFound);
     let error = registry.get("weather").err().unwrap().to_string();
     assert_eq!(error, "no app is called `weather`; there are: blobs");
 }
@@ -121,21 +121,17 @@ fn a_run_leaves_a_scored_model_and_predictions() {
     let empty = folder.join("empty.csv");
     std::fs::write(&empty, "x,y,label\n").unwrap();
     assert_eq!(
-        model
-            .evaluate(&Source::File(empty))
-            .unwrap_err()
-            .class()
-            .exit_code(),
-        3
+        model.evaluate(&Source::File(empty)).unwrap_err().class(),
+        Class::Data
     );
     let error = model
         .evaluate(&Source::File(folder.join("absent.csv")))
         .unwrap_err();
-    assert_eq!(error.class().exit_code(), 3);
+    assert_eq!(error.class(), Class::Data);
     let error = model
         .forecast(&azura_learner::data::Table::new("t"), 3)
         .unwrap_err();
-    assert_eq!(error.class().exit_code(), 2);
+    assert_eq!(error.class(), Class::Usage);
 }
 
 #[test]
@@ -208,7 +204,7 @@ fn a_finished_run_is_reported_and_never_overwritten() {
         Vec::new(),
         &StopFlag::new(),
     );
-    assert_eq!(again.unwrap_err().class().exit_code(), 9);
+    assert_eq!(again.unwrap_err().class(), Class::Conflict);
     // Even without the data.
     let gone = Source::File(folder.join("gone.csv"));
     let again = resume(APP, &config, &gone, &paths, Vec::new(), &StopFlag::new()).unwrap();
@@ -247,7 +243,7 @@ fn a_finished_run_is_reported_and_never_overwritten() {
         &StopFlag::new(),
     )
     .unwrap_err();
-    assert_eq!(error.class().exit_code(), 8);
+    assert_eq!(error.class(), Class::Model);
 }
 
 #[test]
@@ -273,7 +269,7 @@ fn a_run_that_died_before_its_model_was_written_writes_it() {
     std::fs::write(&paths.model, &expected[..expected.len() - 1]).unwrap();
     let again = resume(APP, &config, &source, &paths, Vec::new(), &StopFlag::new());
     let error = again.unwrap_err();
-    assert_eq!(error.class().exit_code(), 8);
+    assert_eq!(error.class(), Class::Model);
     assert!(
         error
             .to_string()

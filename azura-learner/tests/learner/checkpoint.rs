@@ -2,7 +2,7 @@
 
 use azura_core::{DType, Rng, Store};
 use azura_learner::layers::Linear;
-use azura_learner::{Error, Fit, Supervised, TrainConfig, Trainer, loss};
+use azura_learner::{Class, Error, Fit, Supervised, TrainConfig, Trainer, loss};
 
 use crate::Folder;
 use crate::trainer::plane;
@@ -36,7 +36,7 @@ fn a_flipped_bit_or_a_torn_file_is_refused_and_not_replaced_in_silence() {
                     text.contains("last.safetensors") && text.contains("copy it over"),
                     "{text}"
                 );
-                assert_eq!(error.class().exit_code(), 8);
+                assert_eq!(error.class(), Class::Model);
             }
             other => panic!("{other:?}"),
         }

@@ -3,7 +3,7 @@
 use azura_core::Tensor;
 use azura_learner::data::{Table, Values};
 use azura_learner::run::{Finish, RunPaths, Trained, train};
-use azura_learner::{DynApp, Error, ModelFile, Registry, Source, StopFlag};
+use azura_learner::{Class, DynApp, Error, ModelFile, Registry, Source, StopFlag};
 use serde_json::json;
 
 use crate::Folder;
@@ -101,7 +101,7 @@ fn predictions_after_loading_are_those_before_saving() {
         .predict(&Table::new("t").with("x", column(&[1.0])).unwrap())
         .unwrap_err();
     assert!(error.to_string().contains("`y`"), "{error}");
-    assert_eq!(error.class().exit_code(), 3);
+    assert_eq!(error.class(), Class::Data);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn every_truncation_and_every_extra_byte_is_refused() {
     let mut whole = std::fs::read(&trained.model).unwrap();
     for len in 0..whole.len() {
         let error = ModelFile::from_bytes(&whole[..len], "cut").unwrap_err();
-        assert_eq!(error.class().exit_code(), 8, "{len}");
+        assert_eq!(error.class(), Class::Model, "{len}");
     }
     whole.push(0);
     assert!(ModelFile::from_bytes(&whole, "long").is_err());
@@ -170,7 +170,7 @@ fn newer_formats_foreign_files_and_other_apps_are_refused_in_words() {
         "no app is called `blobs`; this program has no apps"
     );
     let error = Registry::new().open(folder.join("absent")).err().unwrap();
-    assert_eq!(error.class().exit_code(), 10);
+    assert_eq!(error.class(), Class::NotFound);
     let file = ModelFile::open(&trained.model).unwrap();
     let mut info = file.info().clone();
     info.app_version = 3;
@@ -188,7 +188,7 @@ fn newer_formats_foreign_files_and_other_apps_are_refused_in_words() {
     fewer.pop();
     let fewer = ModelFile::new(file.info().clone(), fewer, None).unwrap();
     let error = (&Blobs as &dyn DynApp).load(fewer).err().unwrap();
-    assert_eq!(error.class().exit_code(), 8);
+    assert_eq!(error.class(), Class::Model);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use azura_core::{DType, Rng, Store, Tensor};
 use azura_learner::layers::{Ctx, Dropout, Linear, Lstm, Module};
 use azura_learner::train::{EpochRow, Every, Monitor, On, ScheduleKind, Span, Stop};
 use azura_learner::{
-    Error, Event, Fit, Outcome, Result, StopFlag, Supervised, TensorDataset, TrainConfig, Trainer,
-    loss,
+    Class, Error, Event, Fit, Outcome, Result, StopFlag, Supervised, TensorDataset, TrainConfig,
+    Trainer, loss,
 };
 
 use crate::Folder;
@@ -232,7 +232,7 @@ fn a_finished_training_returns_its_record() {
         .checkpoints(&*folder)
         .run(&mut again)
         .unwrap_err();
-    assert_eq!(error.class().exit_code(), 9);
+    assert_eq!(error.class(), Class::Conflict);
 }
 
 #[test]
@@ -275,9 +275,10 @@ fn a_larger_budget_goes_on_to_the_result_of_that_budget() {
     }
 }
 
-/// A score where the old budget ended, inside an epoch, is not an epoch without a better value.
+/// A score where the old budget ended, inside an epoch, is neither the best epoch nor one without a better value: a
+/// training with the larger budget would not have looked there.
 #[test]
-fn a_larger_budget_does_not_use_up_patience() {
+fn a_larger_budget_forgets_the_score_at_the_old_end() {
     let config = TrainConfig {
         epochs: 40,
         patience: 2,
@@ -286,7 +287,7 @@ fn a_larger_budget_does_not_use_up_patience() {
     };
     let expected = uninterrupted(config.clone());
     assert_eq!(expected.stop, Stop::EarlyStop);
-    let mut tried = 0;
+    let mut tried = [0; 2];
     for max_steps in 1..expected.steps {
         let folder = Folder::new("patience");
         let (_, mut first) = fit(TrainConfig {
@@ -297,12 +298,13 @@ fn a_larger_budget_does_not_use_up_patience() {
             .checkpoints(&*folder)
             .run(&mut first)
             .unwrap();
-        if first.history.last().is_some_and(|row| !row.best) {
-            assert_eq!(resumed(&folder, config.clone()), expected, "{max_steps}");
-            tried += 1;
-        }
+        let last = first.history.last().unwrap();
+        assert_eq!(first.epochs, last.epoch);
+        tried[usize::from(last.best)] += 1;
+        assert_eq!(resumed(&folder, config.clone()), expected, "{max_steps}");
     }
-    assert!(tried > 0);
+    // The score at the old end was the best so far, and was not.
+    assert!(tried[0] > 0 && tried[1] > 0, "{tried:?}");
 }
 
 #[test]
@@ -394,5 +396,5 @@ fn another_configuration_is_refused() {
         .checkpoints(folder.join("no"))
         .resume(&mut absent)
         .unwrap_err();
-    assert_eq!(error.class().exit_code(), 10);
+    assert_eq!(error.class(), Class::NotFound);
 }

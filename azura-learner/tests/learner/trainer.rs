@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use azura_core::{DType, Init, Param, Rng, Store, Tensor};
-use azura_learner::layers::{Linear, Sequential, Tanh};
-use azura_learner::train::{Every, On, ScheduleKind, Span, Stop};
+use azura_learner::layers::{Linear, Module, Sequential, Tanh};
+use azura_learner::train::{Every, On, ScheduleKind, Span, Stop, rehearse};
 use azura_learner::{
-    Batch, Ctx, Error, Event, Fit, Loss, Model, Result, StopFlag, Supervised, TensorDataset,
+    Batch, Class, Ctx, Error, Event, Fit, Loss, Model, Result, StopFlag, Supervised, TensorDataset,
     TrainConfig, Trainer, loss,
 };
 
@@ -154,7 +154,7 @@ fn budgets_end_training_and_score_where_they_end() {
     let outcome = Trainer::new().run(&mut fit_steps).unwrap();
     assert_eq!(
         (outcome.stop, outcome.epochs, outcome.steps),
-        (Stop::MaxSteps, 1, 6)
+        (Stop::MaxSteps, 2, 6)
     );
     assert_eq!(
         outcome
@@ -315,7 +315,7 @@ fn what_is_not_finite_stops_training_and_is_never_saved() {
             .checkpoints(&*folder)
             .run(&mut fit)
             .unwrap_err();
-        assert_eq!(error.class().exit_code(), 4);
+        assert_eq!(error.class(), Class::Diverged);
         let text = error.to_string();
         // Row 63 is in the fourth batch.
         assert!(
@@ -399,7 +399,7 @@ fn a_folder_that_cannot_be_written_is_an_error_with_its_path() {
         .unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
     assert!(error.to_string().contains("checkpoints"), "{error}");
-    assert_eq!(error.class().exit_code(), 1);
+    assert_eq!(error.class(), Class::Failure);
 }
 
 #[test]
@@ -413,7 +413,90 @@ fn a_wrong_monitor_lists_what_there_is() {
         error.to_string(),
         "`train.monitor`: there is no value called `val.mea`; there are: train.loss, val.loss"
     );
-    assert_eq!(error.class().exit_code(), 2);
+    assert_eq!(error.class(), Class::Usage);
+    // Without an epoch too.
+    assert_eq!(rehearse(&fit).unwrap_err().to_string(), error.to_string());
+}
+
+#[test]
+fn a_rehearsal_measures_and_changes_nothing() {
+    let (store, training) = fit(config(1));
+    let bits = |store: &Store| store.state().unwrap()[0].1.to_vec::<f32>().unwrap();
+    let before = bits(&store);
+    let rehearsal = rehearse(&training).unwrap();
+    // Three f32; Adam keeps two moments of each.
+    assert_eq!((rehearsal.weights, rehearsal.moments), (12, 24));
+    assert_eq!(rehearsal.rows, 16);
+    assert_eq!(bits(&store), before);
+    assert!(store.params().iter().all(|p| p.grad().is_none()));
+}
+
+/// A loss whose targets count only where the first input is above a limit.
+struct Masked {
+    layer: Linear,
+    limit: f64,
+}
+
+impl Model for Masked {
+    fn forward(&self, batch: &Batch, ctx: &mut Ctx) -> Result<Tensor> {
+        self.layer.forward(&batch.tensors[0], ctx)
+    }
+
+    fn loss(&self, output: &Tensor, batch: &Batch) -> Result<Loss> {
+        let first = batch.rows.first().copied().unwrap_or(0) as f64;
+        let all = loss::mse(output, &batch.tensors[1])?;
+        Ok(if first < self.limit {
+            Loss {
+                sum: all.sum.mul(0.0)?,
+                weight: 0.0,
+            }
+        } else {
+            all
+        })
+    }
+}
+
+fn masked(limit: f64) -> (Result<azura_learner::Outcome>, Vec<String>) {
+    let store = Store::new(DType::F32);
+    let layer = Linear::new(2, 1, &store.root(Rng::new(1))).unwrap();
+    let config = TrainConfig {
+        shuffle: false,
+        ..config(2)
+    };
+    let mut fit = Fit::new(store, Masked { layer, limit }, plane(), config).validate(plane());
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&warnings);
+    let outcome = Trainer::new()
+        .observer(On(move |event: &Event<'_>| {
+            if let Event::Warning(text) = event {
+                heard.lock().unwrap().push((*text).to_string());
+            }
+        }))
+        .run(&mut fit);
+    let warnings = warnings.lock().unwrap().clone();
+    (outcome, warnings)
+}
+
+#[test]
+fn a_batch_in_which_nothing_counts_changes_nothing() {
+    // The first of four batches has no weight.
+    let (outcome, warnings) = masked(16.0);
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.steps, outcome.epochs), (8, 2));
+    assert!(outcome.history[1].metrics["train.loss"].is_finite());
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("batch 1 of epoch 1"),
+        "{warnings:?}"
+    );
+    // No batch has: there is no loss at all, and it is said that no epoch was the best.
+    let (outcome, warnings) = masked(1e9);
+    assert_eq!(outcome.unwrap().best, None);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[1].starts_with("`val.loss` was never a finite number"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
