@@ -5,6 +5,7 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::error::{DataError, DataErrorKind, DataResult};
 use super::time::Timestamp;
 
 /// What a column holds.
@@ -132,6 +133,26 @@ impl PartialEq for Values {
     }
 }
 
+/// Room for `more` values: where the standard library would end the process, this is an error with the size.
+pub(super) fn reserve<T>(values: &mut Vec<T>, more: usize) -> DataResult<()> {
+    if values.capacity() - values.len() >= more {
+        return Ok(());
+    }
+    // Doubling, as the standard library does.
+    let wanted = more.max(values.len());
+    values.try_reserve_exact(wanted).map_err(|_| {
+        let bytes = (values.len() + wanted).saturating_mul(size_of::<T>());
+        out_of_memory(bytes)
+    })
+}
+
+/// There is no room for a piece of data of so many bytes.
+fn out_of_memory(bytes: usize) -> DataError {
+    let what = format!("no memory for a column of {} MiB", bytes >> 20);
+    DataError::new(DataErrorKind::Memory, what)
+        .remedy("use fewer rows, fewer columns, or a machine with more memory")
+}
+
 impl Values {
     /// An empty column of a kind.
     pub fn empty(kind: Kind) -> Self {
@@ -162,6 +183,24 @@ impl Values {
             Values::Number(_) => Kind::Number,
             Values::Text(_) => Kind::Text,
             Values::Time(_) => Kind::Time,
+        }
+    }
+
+    /// Room for `more` values.
+    pub(super) fn reserve(&mut self, more: usize) -> DataResult<()> {
+        match self {
+            Values::Number(v) => reserve(v, more),
+            Values::Text(v) => reserve(v, more),
+            Values::Time(v) => reserve(v, more),
+        }
+    }
+
+    /// The values of some rows.
+    pub(super) fn select(&self, rows: &[usize]) -> Values {
+        match self {
+            Values::Number(v) => Values::Number(rows.iter().map(|&row| v[row]).collect()),
+            Values::Text(v) => Values::Text(rows.iter().map(|&row| v[row].clone()).collect()),
+            Values::Time(v) => Values::Time(rows.iter().map(|&row| v[row]).collect()),
         }
     }
 

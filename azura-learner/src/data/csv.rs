@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use super::column::{Column, Kind, Values};
+use super::column::{Column, Kind, Values, reserve};
 use super::csv_guard::{Guard, Reason, Stop};
 use super::error::{DataError, DataErrorKind, DataResult, quoted};
 use super::table::{Table, check_names, unknown_column};
@@ -149,6 +149,7 @@ impl<R: Read> Reader<R> {
                         .in_column(keep.column.name(), keep.at + 1)
                 })?;
             }
+            reserve(&mut lines, 1)?;
             lines.push(self.line);
         }
         if lines.is_empty() {
@@ -340,8 +341,17 @@ fn is_missing(text: &str) -> bool {
 }
 
 fn push(values: &mut Values, text: &str, column: &Column) -> DataResult<()> {
+    values.reserve(1)?;
     match values {
-        Values::Text(texts) => texts.push(text.to_string()),
+        Values::Text(texts) => {
+            let mut copy = String::new();
+            copy.try_reserve_exact(text.len()).map_err(|_| {
+                let what = format!("no memory for a text of {} bytes", text.len());
+                DataError::new(DataErrorKind::Memory, what)
+            })?;
+            copy.push_str(text);
+            texts.push(copy);
+        }
         Values::Number(numbers) => numbers.push(match number(text.trim())? {
             Some(number) => number,
             None if column.missing => f64::NAN,

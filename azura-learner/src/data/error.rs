@@ -67,6 +67,8 @@ pub enum DataErrorKind {
     Size,
     /// A split with an empty part or impossible fractions.
     Split,
+    /// There is no memory for the data.
+    Memory,
     /// The loader's thread failed.
     Loader,
     /// A check of an app's own.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::column::{Kind, Values};
+use super::column::{Kind, Values, reserve};
 use super::error::{DataError, DataErrorKind, DataResult, listed, nearest, quoted};
 use super::time::Timestamp;
 
@@ -192,7 +192,8 @@ impl Table {
             .iter()
             .map(|name| self.numbers(name.as_ref()))
             .collect::<DataResult<Vec<_>>>()?;
-        let mut out = Vec::with_capacity(self.rows * columns.len());
+        let mut out = Vec::new();
+        reserve(&mut out, self.rows.saturating_mul(columns.len()))?;
         for row in 0..self.rows {
             out.extend(columns.iter().map(|column| column[row]));
         }
@@ -218,6 +219,59 @@ impl Table {
                 .map_or_else(Vec::new, <[u64]>::to_vec),
             rows: rows.len(),
         }
+    }
+
+    /// The rows with a number missing in one of the columns.
+    pub fn rows_with_missing(&self) -> Vec<usize> {
+        let missing = |row: usize| {
+            self.columns
+                .iter()
+                .any(|(_, values)| matches!(values, Values::Number(v) if v[row].is_nan()))
+        };
+        (0..self.rows).filter(|&row| missing(row)).collect()
+    }
+
+    /// The table without the rows that have a number missing.
+    #[must_use]
+    pub fn without_missing(&self) -> Table {
+        let missing = self.rows_with_missing();
+        let rows: Vec<usize> = (0..self.rows)
+            .filter(|row| missing.binary_search(row).is_err())
+            .collect();
+        let keep = |(name, values): &(String, Values)| (name.clone(), values.select(&rows));
+        Table {
+            source: self.source.clone(),
+            columns: self.columns.iter().map(keep).collect(),
+            numbers: self.numbers.clone(),
+            lines: rows.iter().filter_map(|&row| self.line(row)).collect(),
+            rows: rows.len(),
+        }
+    }
+
+    /// The table with every missing number replaced by the last one above it.
+    ///
+    /// # Errors
+    /// [`DataErrorKind::Other`] with the place, if there is none above.
+    pub fn filled_forward(mut self) -> DataResult<Table> {
+        for at in 0..self.columns.len() {
+            let (name, values) = &mut self.columns[at];
+            let Values::Number(values) = values else {
+                continue;
+            };
+            if values.first().is_some_and(|first| first.is_nan()) {
+                let name = name.clone();
+                let what = "the first value is missing, and there is none above to repeat";
+                return Err(self.error_at(0, &name, what, "fill it in or remove the row"));
+            }
+            let mut last = f64::NAN;
+            for value in values {
+                if value.is_nan() {
+                    *value = last;
+                }
+                last = *value;
+            }
+        }
+        Ok(self)
     }
 
     /// The last `count` rows, or all if there are fewer.

@@ -1,14 +1,16 @@
 //! Values against a schema: unknown keys, wrong types, values out of range.
 //!
 //! This reads the part of JSON Schema that schemas of configurations use; a keyword that it does not
-//! know never refuses a value, and the typed reading that follows has the last word.
+//! know never refuses a value, and the typed reading that follows has the last word. `rules.rs` has the rules for one value,
+//! `keys.rs` finds the name that an unknown key was meant to be; here is the way through a document.
+
+mod keys;
+mod rules;
 
 use serde_json::{Map, Value};
 
 use super::schema::{DEEPEST, target};
-use crate::data::nearest;
 use crate::error::Problem;
-use crate::train::{Every, Span};
 
 /// Everything in `value` that `schema` does not allow, in the order of `value`.
 ///
@@ -74,62 +76,6 @@ impl<'a> Walk<'a> {
             help,
         });
     }
-
-    /// True if the value has a type that the schema allows.
-    fn has_type(&mut self, schema: &Value, value: &Value, key: &str) -> bool {
-        let names: Vec<&str> = match schema.get("type") {
-            None => return true,
-            Some(Value::String(name)) => vec![name],
-            Some(names) => names
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect(),
-        };
-        let fits = names.iter().any(|name| match *name {
-            "null" => value.is_null(),
-            "boolean" => value.is_boolean(),
-            "integer" => value.is_i64() || value.is_u64(),
-            "number" => value.is_number(),
-            "string" => value.is_string(),
-            "array" => value.is_array(),
-            "object" => value.is_object(),
-            _ => true,
-        });
-        if !fits {
-            let wanted: Vec<&str> = names.iter().map(|name| described(name)).collect();
-            let message = format!("must be {}, but is {}", wanted.join(" or "), shown(value));
-            self.report(key, message, options(schema));
-        }
-        fits
-    }
-
-    fn allowed(&mut self, schema: &Value, value: &Value, key: &str) {
-        let only = schema.get("const").map(std::slice::from_ref);
-        let Some(values) = only.or_else(|| schema.get("enum")?.as_array().map(Vec::as_slice))
-        else {
-            return;
-        };
-        if !values.contains(value) {
-            self.not_among(values, value, key);
-        }
-    }
-
-    fn not_among(&mut self, values: &[Value], value: &Value, key: &str) {
-        let names: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
-        let near = value
-            .as_str()
-            .and_then(|text| nearest(text, names.iter().copied()));
-        let all: Vec<String> = values.iter().map(Value::to_string).collect();
-        let message = format!("must be one of {}, but is {}", all.join(", "), shown(value));
-        self.report(
-            key,
-            message,
-            near.map(|near| format!("did you mean `{near}`?")),
-        );
-    }
-
     /// One of several schemas: silent if any allows the value, else the problems of the nearest one.
     fn choose(&mut self, choices: &'a [Value], value: &Value, key: &str, depth: usize) {
         // Documented variants of an enum come as one `const` each: they are one list of words.
@@ -172,62 +118,6 @@ impl<'a> Walk<'a> {
             }
         }
         self.problems.extend(nearest.unwrap_or_default());
-    }
-
-    fn range(&mut self, schema: &Value, value: &Value, key: &str) {
-        let Some(x) = value.as_f64() else { return };
-        let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
-        let low = bound("minimum")
-            .filter(|&low| x < low)
-            .map(|l| format!("at least {l}"));
-        let high = bound("maximum")
-            .filter(|&high| x > high)
-            .map(|h| format!("at most {h}"));
-        let above = bound("exclusiveMinimum")
-            .filter(|&low| x <= low)
-            .map(|l| format!("above {l}"));
-        let below = bound("exclusiveMaximum")
-            .filter(|&high| x >= high)
-            .map(|h| format!("below {h}"));
-        if let Some(rule) = low.or(high).or(above).or(below) {
-            self.report(key, format!("must be {rule}, but is {value}"), None);
-        }
-    }
-
-    fn length(&mut self, schema: &Value, length: usize, unit: &str, key: &str) {
-        let names = if unit == "items" {
-            ["minItems", "maxItems"]
-        } else {
-            ["minLength", "maxLength"]
-        };
-        let [low, high] = names.map(|name| schema.get(name).and_then(Value::as_u64));
-        let length = length as u64;
-        if let Some(low) = low.filter(|&low| length < low) {
-            self.report(
-                key,
-                format!("must have at least {low} {unit}, but has {length}"),
-                None,
-            );
-        }
-        if let Some(high) = high.filter(|&high| length > high) {
-            self.report(
-                key,
-                format!("must have at most {high} {unit}, but has {length}"),
-                None,
-            );
-        }
-    }
-
-    /// Our own formats; those of JSON Schema are notes for people.
-    fn format(&mut self, schema: &Value, value: &Value, key: &str) {
-        let read = |value: &Value| match schema.get("format").and_then(Value::as_str) {
-            Some("azura-span") => serde_json::from_value::<Span>(value.clone()).err(),
-            Some("azura-every") => serde_json::from_value::<Every>(value.clone()).err(),
-            _ => None,
-        };
-        if let Some(error) = read(value) {
-            self.report(key, error.to_string(), None);
-        }
     }
 
     fn array(&mut self, schema: &'a Value, items: &[Value], key: &str, depth: usize) {
@@ -286,80 +176,6 @@ impl<'a> Walk<'a> {
             }
         }
     }
-
-    /// The nearest sibling, or the same name elsewhere in the configuration.
-    fn near_key(&self, properties: &Map<String, Value>, name: &str, key: &str) -> Option<String> {
-        let prefix = if key.is_empty() {
-            String::new()
-        } else {
-            format!("{key}.")
-        };
-        let near = nearest(name, properties.keys().map(String::as_str));
-        let near = near.map(|near| format!("{prefix}{near}")).or_else(|| {
-            let mut paths = Vec::new();
-            self.paths(self.root, "", 0, &mut paths);
-            paths
-                .into_iter()
-                .find(|path| path.rsplit('.').next() == Some(name))
-        });
-        match near {
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None => {
-                let keys: Vec<&str> = properties.keys().map(String::as_str).collect();
-                Some(format!("there are: {}", keys.join(", ")))
-            }
-        }
-    }
-
-    /// The dotted paths of all keys.
-    fn paths(&self, schema: &'a Value, key: &str, depth: usize, paths: &mut Vec<String>) {
-        if depth > 8 {
-            return;
-        }
-        let schema = target(self.root, schema).unwrap_or(schema);
-        for (name, property) in schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            let path = if key.is_empty() {
-                name.clone()
-            } else {
-                format!("{key}.{name}")
-            };
-            self.paths(property, &path, depth + 1, paths);
-            paths.push(path);
-        }
-    }
-}
-
-fn described(kind: &str) -> &str {
-    match kind {
-        "null" => "absent",
-        "boolean" => "true or false",
-        "integer" => "an integer",
-        "number" => "a number",
-        "string" => "a text",
-        "array" => "a list",
-        "object" => "a section with keys of its own",
-        other => other,
-    }
-}
-
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 40 {
-        return text;
-    }
-    let start: String = text.chars().take(39).collect();
-    format!("{start}…")
-}
-
-fn options(schema: &Value) -> Option<String> {
-    let values = schema.get("enum")?.as_array()?;
-    let all: Vec<String> = values.iter().map(Value::to_string).collect();
-    Some(format!("one of {}", all.join(", ")))
 }
 
 #[cfg(test)]
