@@ -62,8 +62,8 @@ pub enum LossKind {
     Mae,
 }
 
-/// What is wrong with the sizes of the validation and test parts.
-pub(crate) fn check_parts(val: f64, test: f64) -> Vec<Problem> {
+/// What is wrong with the sizes of the validation and test parts and with the calendar.
+pub(crate) fn check_data(val: f64, test: f64, calendar: &[Cycle]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (key, part) in [("data.val", val), ("data.test", test)] {
         if !(0.0..1.0).contains(&part) {
@@ -79,22 +79,12 @@ pub(crate) fn check_parts(val: f64, test: f64) -> Vec<Problem> {
         problems
             .push(Problem::new("data.test", message).help("make them smaller, such as 0.15 each"));
     }
-    problems
-}
-
-/// What is wrong with a list of cycles.
-pub(crate) fn check_calendar(calendar: &[Cycle]) -> Vec<Problem> {
-    let mut seen = Vec::new();
-    let mut problems = Vec::new();
-    for cycle in calendar {
-        if seen.contains(cycle) {
+    for (at, cycle) in calendar.iter().enumerate() {
+        if calendar[..at].contains(cycle) {
             let name = cycle.names()[0].trim_end_matches("_sin");
-            problems.push(Problem::new(
-                "data.calendar",
-                format!("`{name}` is named twice"),
-            ));
+            let message = format!("`{name}` is named twice");
+            problems.push(Problem::new("data.calendar", message));
         }
-        seen.push(*cycle);
     }
     problems
 }

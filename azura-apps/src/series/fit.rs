@@ -6,7 +6,7 @@ use std::sync::Arc;
 use azura_learner::app::{DataSummary, Prepared};
 use azura_learner::baselines::Ridge;
 use azura_learner::data::{
-    Batch, DataError, DataErrorKind, DataResult, Dataset, PartSize, Scale, StandardScaler,
+    Batch, DataError, DataErrorKind, DataResult, Dataset, PartSize, Scale, StandardScaler, Table,
     Timestamp, WindowPlan, Windows, split_by_time,
 };
 use azura_learner::{Result, metrics};
@@ -40,17 +40,22 @@ impl Fitted {
     }
 
     /// The model's input for every row, row-major `[rows, F]`.
-    pub(super) fn inputs(&self, frame: &Frame) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// [`DataErrorKind::Other`] with the cell, if a value is too large for it.
+    pub(super) fn inputs(&self, frame: &Frame, table: &Table) -> DataResult<Vec<f32>> {
         let width = frame.value_names.len();
         let mut inputs = Vec::with_capacity(frame.len() * (width + 2 * frame.calendar.len()));
         for (row, &time) in frame.times.iter().enumerate() {
             let values = &frame.values[row * width..(row + 1) * width];
-            inputs.extend(
-                values
-                    .iter()
-                    .enumerate()
-                    .map(|(column, &x)| self.features.value(column, x) as f32),
-            );
+            for (column, &x) in values.iter().enumerate() {
+                let input = self.features.value(column, x) as f32;
+                // Rows that no window can hold are NaN.
+                if input.is_infinite() {
+                    return Err(too_large(table, row, &frame.value_names[column], x));
+                }
+                inputs.push(input);
+            }
             inputs.extend(
                 frame
                     .calendar
@@ -59,7 +64,7 @@ impl Fitted {
                     .map(|x| x as f32),
             );
         }
-        inputs
+        Ok(inputs)
     }
 
     /// The value that a model's output means, given the value before.
@@ -115,6 +120,21 @@ impl Dataset for SeriesData {
     }
 }
 
+/// Refuses a number that an f32 cannot hold: the model computes with those.
+pub(crate) fn check_size(table: &Table, column: &str) -> DataResult<()> {
+    let values = table.numbers(column)?;
+    let large = |x: &f64| x.abs() > f64::from(f32::MAX);
+    match values.iter().position(large) {
+        Some(row) => Err(too_large(table, row, column, values[row])),
+        None => Ok(()),
+    }
+}
+
+fn too_large(table: &Table, row: usize, column: &str, value: f64) -> DataError {
+    let what = format!("{value:e} is too large for the model");
+    table.error_at(row, column, what, "correct or remove the row")
+}
+
 /// How much of the data goes where.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
@@ -132,12 +152,13 @@ pub(crate) struct Sizes {
 /// [`DataErrorKind::Size`] and [`DataErrorKind::Split`] if there are too few rows.
 pub(crate) fn prepare(
     frame: &Frame,
+    table: &Table,
     step: Step,
     sizes: Sizes,
-    source: &str,
     sha256: String,
 ) -> Result<Prepared<Fitted, SeriesData>> {
     frame.check()?;
+    let source = table.source();
     let in_file = |e: DataError| e.in_file(source);
     let plan =
         Arc::new(WindowPlan::new(frame.len(), sizes.window, 1, &frame.breaks).map_err(in_file)?);
@@ -176,7 +197,7 @@ pub(crate) fn prepare(
         ridge: Ridge::fit(1, 1, |_, row| row[0] = 0.0, &[0.0], 1.0)?,
         ridge_alpha: ALPHAS[0],
     };
-    let data = samples(frame, &fitted, &steps, plan)?;
+    let data = samples(frame, table, &fitted, &steps, plan)?;
     let (train, val, test) = (
         data.part(split.train)?,
         data.part(split.val)?,
@@ -215,19 +236,20 @@ pub(crate) fn prepare(
 /// [`DataErrorKind::Size`] if there are too few rows.
 pub(crate) fn open(
     frame: &Frame,
+    table: &Table,
     step: Step,
     window: usize,
     fitted: &Fitted,
-    source: &str,
 ) -> Result<SeriesData> {
     frame.check()?;
-    let plan =
-        WindowPlan::new(frame.len(), window, 1, &frame.breaks).map_err(|e| e.in_file(source))?;
-    samples(frame, fitted, &frame.steps(step), Arc::new(plan))
+    let plan = WindowPlan::new(frame.len(), window, 1, &frame.breaks)
+        .map_err(|e| e.in_file(table.source()))?;
+    samples(frame, table, fitted, &frame.steps(step), Arc::new(plan))
 }
 
 fn samples(
     frame: &Frame,
+    table: &Table,
     fitted: &Fitted,
     steps: &[f64],
     plan: Arc<WindowPlan>,
@@ -244,7 +266,12 @@ fn samples(
         .iter()
         .map(|&x| fitted.step.value(0, x) as f32)
         .collect();
-    let windows = Windows::new(fitted.inputs(frame), frame.features().len(), targets, plan)?;
+    let windows = Windows::new(
+        fitted.inputs(frame, table)?,
+        frame.features().len(),
+        targets,
+        plan,
+    )?;
     Ok(SeriesData {
         windows,
         times: frame.times.as_slice().into(),

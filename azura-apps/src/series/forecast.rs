@@ -70,7 +70,7 @@ pub fn predict(
             ),
         ));
     }
-    let values = after(future, fitted, model, &frame, &ends)?;
+    let values = after(future, fitted, model, &frame, input, &ends)?;
     let stretch_begins = |row: usize| frame.breaks.binary_search(&row).is_ok();
     let times: Vec<Timestamp> = ends
         .iter()
@@ -115,7 +115,7 @@ pub fn forecast(
     for _ in 0..steps {
         let frame = future.frame(&recent)?;
         let end = frame.len() - 1;
-        let value = after(future, fitted, model, &frame, &[end])?[0];
+        let value = after(future, fitted, model, &frame, &recent, &[end])?[0];
         let time = future.next_time(frame.times[end]);
         let row = future.next_row(&recent, time, value)?;
         recent = recent.append(&row)?.tail(need);
@@ -131,19 +131,16 @@ fn after(
     fitted: &Fitted,
     model: &dyn Model,
     frame: &Frame,
+    table: &Table,
     ends: &[usize],
 ) -> Result<Vec<f64>> {
     let (window, width) = (future.window(), frame.features().len());
-    let inputs = fitted.inputs(frame);
+    let inputs = fitted.inputs(frame, table)?;
     let mut values = Vec::with_capacity(ends.len());
     for ends in ends.chunks(BATCH) {
         let mut x = Vec::with_capacity(ends.len() * window * width);
         for &end in ends {
             x.extend_from_slice(&inputs[(end + 1 - window) * width..(end + 1) * width]);
-        }
-        if x.iter().any(|x| !x.is_finite()) {
-            let what = "a value is too large for the model";
-            return Err(DataError::new(DataErrorKind::OutOfRange, what).into());
         }
         let batch = Batch {
             tensors: vec![Tensor::from_vec(x, [ends.len(), window, width])?],

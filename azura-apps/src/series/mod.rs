@@ -14,14 +14,14 @@ mod score;
 mod source;
 mod step;
 
+pub(crate) use config::check_data;
 pub use config::{LossKind, ModelConfig};
-pub(crate) use config::{check_calendar, check_parts};
 pub use fit::{Fitted, SeriesData};
-pub(crate) use fit::{Sizes, open, prepare};
+pub(crate) use fit::{Sizes, check_size, open, prepare};
 pub(crate) use forecast::output_fields;
 pub use forecast::{Future, forecast, predict};
 pub use frame::Frame;
 pub use model::WindowLstm;
 pub use score::{Baseline, score};
-pub use source::{Bundled, read};
+pub use source::{Bundled, Missing, Read, read};
 pub use step::Step;

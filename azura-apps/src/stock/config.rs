@@ -7,7 +7,7 @@ use azura_learner::{Problem, TrainConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::series::{LossKind, ModelConfig, check_calendar, check_parts};
+use crate::series::{LossKind, Missing, ModelConfig, check_data};
 
 /// The next trading day of a daily price series from the days before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,8 @@ pub struct StockData {
     pub calendar: Vec<Cycle>,
     /// Use only the last so many rows; 0 uses all.
     pub rows: usize,
+    /// What to do with a row that has an empty cell.
+    pub missing: Missing,
     /// Fraction of the samples for validation, just before the test part; 0 for none.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub val: f64,
@@ -56,6 +58,7 @@ impl Default for StockData {
             ticker: Ticker::default(),
             calendar: vec![Cycle::Weekday, Cycle::Month, Cycle::DayOfYear],
             rows: 0,
+            missing: Missing::Error,
             val: 0.15,
             test: 0.2,
         }
@@ -99,8 +102,8 @@ impl AppConfig for StockConfig {
 
     fn check(&self) -> Vec<Problem> {
         let mut problems = self.model.check();
-        problems.extend(check_parts(self.data.val, self.data.test));
-        problems.extend(check_calendar(&self.data.calendar));
+        let data = &self.data;
+        problems.extend(check_data(data.val, data.test, &data.calendar));
         problems
     }
 }

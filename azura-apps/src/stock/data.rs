@@ -4,7 +4,7 @@ use azura_learner::Result;
 use azura_learner::data::{DataResult, Table, Timestamp, Values};
 
 use super::config::{StockData, Ticker};
-use crate::series::{Bundled, Frame, Future, Step};
+use crate::series::{Bundled, Frame, Future, Step, check_size};
 
 /// Microsoft, 2000 to 2013; `datasets/README.md` says more.
 pub const MSFT: Bundled = Bundled {
@@ -67,6 +67,7 @@ pub(super) fn frame(config: &StockData, table: &Table) -> DataResult<Frame> {
             let what = format!("a price must be above 0, but is {}", column[row]);
             return Err(table.error_at(row, name, what, "correct or remove the row"));
         }
+        check_size(table, name)?;
         prices.push(column);
     }
     let volume = table.numbers("volume")?;

@@ -16,7 +16,7 @@ use azura_learner::app::{Field, Prepared, ScoredSplit, Scores, Signature};
 use azura_learner::data::{DataResult, Kind, Table};
 use azura_learner::{App, Model, Result, Source};
 
-use crate::series::{self, Baseline, Fitted, SeriesData, Sizes, Step, WindowLstm};
+use crate::series::{self, Baseline, Fitted, Frame, Read, SeriesData, Sizes, Step, WindowLstm};
 use data::Days;
 
 /// Prices are in whatever currency or points the file has.
@@ -29,15 +29,19 @@ const UNIT: &str = "price";
 pub struct Stock;
 
 impl Stock {
-    fn read(config: &StockConfig, source: &Source) -> DataResult<(Table, String)> {
-        let columns: Vec<_> = inputs().iter().map(Field::column).collect();
-        let (table, sha256) = series::read(source, config.data.ticker.bundled(), &columns)?;
-        let table = if config.data.rows > 0 {
-            table.tail(config.data.rows)
-        } else {
-            table
-        };
-        Ok((table, sha256))
+    /// The data and its frame.
+    fn read(config: &StockConfig, source: &Source) -> DataResult<(Read, Frame)> {
+        let data = &config.data;
+        let read = series::read(
+            source,
+            data.ticker.bundled(),
+            inputs(),
+            data.missing,
+            data.rows,
+        )?;
+        let mut frame = data::frame(data, &read.table)?;
+        frame.notes.extend(read.note.clone());
+        Ok((read, frame))
     }
 
     fn days(config: &StockConfig) -> Days<'_> {
@@ -83,25 +87,23 @@ impl App for Stock {
         config: &StockConfig,
         source: &Source,
     ) -> Result<Prepared<Fitted, SeriesData>> {
-        let (table, sha256) = Stock::read(config, source)?;
-        let frame = data::frame(&config.data, &table)?;
+        let (read, frame) = Stock::read(config, source)?;
         let sizes = Sizes {
             window: config.model.window,
             val: config.data.val,
             test: config.data.test,
         };
-        series::prepare(&frame, Step::LogReturn, sizes, table.source(), sha256)
+        series::prepare(&frame, &read.table, Step::LogReturn, sizes, read.sha256)
     }
 
     fn open(&self, config: &StockConfig, fitted: &Fitted, source: &Source) -> Result<SeriesData> {
-        let (table, _) = Stock::read(config, source)?;
-        let frame = data::frame(&config.data, &table)?;
+        let (read, frame) = Stock::read(config, source)?;
         series::open(
             &frame,
+            &read.table,
             Step::LogReturn,
             config.model.window,
             fitted,
-            table.source(),
         )
     }
 
@@ -121,7 +123,7 @@ impl App for Stock {
 
     fn signature(&self, config: &StockConfig, _: &Fitted) -> Signature {
         Signature {
-            inputs: inputs(),
+            inputs: config.data.missing.columns(inputs()),
             // The first return of a window needs the close before it.
             rows: config.model.window + 1,
             outputs: series::output_fields(UNIT),
@@ -130,7 +132,7 @@ impl App for Stock {
     }
 
     fn table(&self, config: &StockConfig, source: &Source) -> Result<Table> {
-        Ok(Stock::read(config, source)?.0)
+        Ok(Stock::read(config, source)?.0.table)
     }
 
     fn predict(
@@ -140,7 +142,8 @@ impl App for Stock {
         model: &dyn Model,
         input: &Table,
     ) -> Result<Table> {
-        series::predict(&Stock::days(config), fitted, model, input)
+        let input = config.data.missing.mended(input)?;
+        series::predict(&Stock::days(config), fitted, model, &input)
     }
 
     fn forecast(
@@ -151,6 +154,7 @@ impl App for Stock {
         history: &Table,
         steps: usize,
     ) -> Result<Table> {
-        series::forecast(&Stock::days(config), fitted, model, history, steps)
+        let history = config.data.missing.mended(history)?;
+        series::forecast(&Stock::days(config), fitted, model, &history, steps)
     }
 }

@@ -7,7 +7,7 @@ use azura_learner::{Problem, TrainConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::series::{ModelConfig, check_calendar, check_parts};
+use crate::series::{Missing, ModelConfig, check_data};
 
 /// Rows in a day: the shortest window, so that the same hour of yesterday is always inside.
 pub(super) const DAY: usize = 24;
@@ -40,6 +40,8 @@ pub struct WeatherData {
     pub calendar: Vec<Cycle>,
     /// Use only the last so many rows; 0 uses all.
     pub rows: usize,
+    /// What to do with a row that has an empty cell. Where a row is left out, a new stretch of hours begins.
+    pub missing: Missing,
     /// Fraction of the samples for validation, just before the test part; 0 for none.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub val: f64,
@@ -58,6 +60,7 @@ impl Default for WeatherData {
                 .to_vec(),
             calendar: vec![Cycle::Hour, Cycle::DayOfYear],
             rows: 0,
+            missing: Missing::Error,
             val: 0.15,
             test: 0.15,
         }
@@ -96,7 +99,6 @@ impl AppConfig for WeatherConfig {
 
     fn check(&self) -> Vec<Problem> {
         let mut problems = self.model.check();
-        problems.extend(check_parts(self.data.val, self.data.test));
         if self.model.window < DAY {
             let message = format!("must be at least {DAY} hours, but is {}", self.model.window);
             problems.push(
@@ -120,7 +122,8 @@ impl AppConfig for WeatherConfig {
                 "must be another column than data.time",
             ));
         }
-        problems.extend(check_calendar(&self.data.calendar));
+        let data = &self.data;
+        problems.extend(check_data(data.val, data.test, &data.calendar));
         problems
     }
 }

@@ -4,7 +4,7 @@ use azura_learner::Result;
 use azura_learner::data::{DataResult, Table, Timestamp, Values};
 
 use super::config::{DAY, WeatherData};
-use crate::series::{Bundled, Frame, Future, Step};
+use crate::series::{Bundled, Frame, Future, Step, check_size};
 
 /// A typical year of hourly observations at Greensboro, North Carolina; `datasets/README.md` says more.
 pub const GREENSBORO: Bundled = Bundled {
@@ -35,6 +35,9 @@ pub(super) fn frame(config: &WeatherData, table: &Table) -> DataResult<Frame> {
     let times = table.times(&config.time)?.to_vec();
     let mut value_names = vec![config.target.clone()];
     value_names.extend(config.features.iter().cloned());
+    for name in &value_names {
+        check_size(table, name)?;
+    }
     let (breaks, notes) = breaks(&config.time, table, &times)?;
     Ok(Frame {
         level: table.numbers(&config.target)?.to_vec(),

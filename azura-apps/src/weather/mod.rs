@@ -16,7 +16,7 @@ use azura_learner::app::{Field, Prepared, ScoredSplit, Scores, Signature};
 use azura_learner::data::{DataResult, Kind, Table};
 use azura_learner::{App, Model, Result, Source};
 
-use crate::series::{self, Baseline, Fitted, SeriesData, Sizes, Step, WindowLstm};
+use crate::series::{self, Baseline, Fitted, Frame, Read, SeriesData, Sizes, Step, WindowLstm};
 use config::DAY;
 use data::Hours;
 
@@ -28,15 +28,13 @@ use data::Hours;
 pub struct Weather;
 
 impl Weather {
-    fn read(config: &WeatherConfig, source: &Source) -> DataResult<(Table, String)> {
-        let columns: Vec<_> = inputs(config).iter().map(Field::column).collect();
-        let (table, sha256) = series::read(source, GREENSBORO, &columns)?;
-        let table = if config.data.rows > 0 {
-            table.tail(config.data.rows)
-        } else {
-            table
-        };
-        Ok((table, sha256))
+    /// The data and its frame.
+    fn read(config: &WeatherConfig, source: &Source) -> DataResult<(Read, Frame)> {
+        let data = &config.data;
+        let read = series::read(source, GREENSBORO, inputs(config), data.missing, data.rows)?;
+        let mut frame = data::frame(data, &read.table)?;
+        frame.notes.extend(read.note.clone());
+        Ok((read, frame))
     }
 
     fn hours(config: &WeatherConfig) -> Hours<'_> {
@@ -84,25 +82,23 @@ impl App for Weather {
         config: &WeatherConfig,
         source: &Source,
     ) -> Result<Prepared<Fitted, SeriesData>> {
-        let (table, sha256) = Weather::read(config, source)?;
-        let frame = data::frame(&config.data, &table)?;
+        let (read, frame) = Weather::read(config, source)?;
         let sizes = Sizes {
             window: config.model.window,
             val: config.data.val,
             test: config.data.test,
         };
-        series::prepare(&frame, Step::Difference, sizes, table.source(), sha256)
+        series::prepare(&frame, &read.table, Step::Difference, sizes, read.sha256)
     }
 
     fn open(&self, config: &WeatherConfig, fitted: &Fitted, source: &Source) -> Result<SeriesData> {
-        let (table, _) = Weather::read(config, source)?;
-        let frame = data::frame(&config.data, &table)?;
+        let (read, frame) = Weather::read(config, source)?;
         series::open(
             &frame,
+            &read.table,
             Step::Difference,
             config.model.window,
             fitted,
-            table.source(),
         )
     }
 
@@ -122,7 +118,7 @@ impl App for Weather {
 
     fn signature(&self, config: &WeatherConfig, _: &Fitted) -> Signature {
         Signature {
-            inputs: inputs(config),
+            inputs: config.data.missing.columns(inputs(config)),
             rows: config.model.window,
             outputs: series::output_fields(unit(&config.data.target)),
             forecast: true,
@@ -130,7 +126,7 @@ impl App for Weather {
     }
 
     fn table(&self, config: &WeatherConfig, source: &Source) -> Result<Table> {
-        Ok(Weather::read(config, source)?.0)
+        Ok(Weather::read(config, source)?.0.table)
     }
 
     fn predict(
@@ -140,7 +136,8 @@ impl App for Weather {
         model: &dyn Model,
         input: &Table,
     ) -> Result<Table> {
-        series::predict(&Weather::hours(config), fitted, model, input)
+        let input = config.data.missing.mended(input)?;
+        series::predict(&Weather::hours(config), fitted, model, &input)
     }
 
     fn forecast(
@@ -151,6 +148,7 @@ impl App for Weather {
         history: &Table,
         steps: usize,
     ) -> Result<Table> {
-        series::forecast(&Weather::hours(config), fitted, model, history, steps)
+        let history = config.data.missing.mended(history)?;
+        series::forecast(&Weather::hours(config), fitted, model, &history, steps)
     }
 }

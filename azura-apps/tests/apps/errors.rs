@@ -110,3 +110,86 @@ fn too_few_rows() {
     assert_eq!(model.predict(&table.slice(0..11)).unwrap().len(), 1);
     assert_eq!(model.forecast(&table.slice(0..11), 3).unwrap().len(), 3);
 }
+
+/// `rows` hours; the one with this index has this temperature.
+fn hours(rows: usize, at: usize, temperature: &str) -> String {
+    let mut text = WEATHER.to_string();
+    for i in 0..rows {
+        let value = match i == at {
+            true => temperature.to_string(),
+            false => format!("{}", 10 + i % 24),
+        };
+        let (day, hour) = (1 + i / 24, i % 24);
+        text += &format!("2020-01-{day:02}T{hour:02}:00,{value},50,{},20\n", i % 3);
+    }
+    text
+}
+
+#[test]
+fn a_value_that_is_too_large_is_shown_where_it_stands() {
+    let place = "mine.csv:302: column `temperature_2m` (2): ";
+    let rule = "is too large for the model; correct or remove the row";
+    for value in ["1e300", "-4e38"] {
+        let message = refused("weather", &hours(600, 300, value));
+        assert_eq!(message, format!("{place}{value} {rule}"));
+    }
+    let message = refused("stock", &format!("{STOCK}2020-01-01,1,1,1,1e300,5\n"));
+    assert!(
+        message.starts_with("mine.csv:2: column `close` (5): 1e300 is too large"),
+        "{message}"
+    );
+    // It fits an f32, and becomes too large when the scaler divides it by what rain usually does.
+    let model = load("weather");
+    let text = hours(48, 30, "10").replace(
+        "2020-01-02T06:00,10,50,0,20",
+        "2020-01-02T06:00,10,50,3e38,20",
+    );
+    let columns = model.signature().columns();
+    let table = azura_learner::data::read_csv_from(text.as_bytes(), "mine.csv", &columns).unwrap();
+    let error = model.predict(&table).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "mine.csv:32: column `precipitation` (4): 3e38 is too large for the model; correct or remove the row"
+    );
+}
+
+#[test]
+fn empty_cells_are_refused_left_out_or_filled_and_it_is_said() {
+    let text = hours(600, 300, "");
+    let message = refused("weather", &text);
+    assert!(
+        message.starts_with("mine.csv:302: column `temperature_2m` (2): the value is missing")
+            && message.contains("data.missing=drop"),
+        "{message}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let source = file(folder.path(), "mine.csv", &text);
+    let summary = |policy: &str| {
+        let config = serde_json::json!({"data": {"missing": policy}});
+        let training = app("weather").start(&config, &source).unwrap();
+        (training.summary().rows, training.summary().notes.clone())
+    };
+    let (rows, notes) = summary("drop");
+    assert_eq!(rows, 599);
+    assert!(notes[0].starts_with("2 stretches"), "{notes:?}");
+    assert_eq!(
+        notes[1],
+        "1 row with an empty cell were left out (the first: line 302)"
+    );
+    let (rows, notes) = summary("forward_fill");
+    assert_eq!(rows, 600);
+    assert_eq!(
+        notes,
+        ["1 row with an empty cell took the value above (the first: line 302)"]
+    );
+    // Nothing stands above the first row.
+    let source = file(folder.path(), "mine.csv", &hours(600, 0, "NA"));
+    let config = serde_json::json!({"data": {"missing": "forward_fill"}});
+    let error = app("weather").start(&config, &source).err().unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains(":2: column `temperature_2m` (2): the first value is missing"),
+        "{error}"
+    );
+}
