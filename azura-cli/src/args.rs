@@ -64,10 +64,10 @@ pub struct Globals {
     #[arg(long, value_name = "DEVICE", global = true)]
     pub device: Option<String>,
     /// Threads to compute with; any number gives the same bits.
-    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", global = true, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Seed of everything random (train.seed).
-    #[arg(long, value_name = "N", global = true)]
+    #[arg(long, value_name = "N", global = true, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// Where runs are kept (default ./runs).
     #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
@@ -78,7 +78,7 @@ pub struct Globals {
     /// Say nothing but results and errors.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more; twice for all.
+    /// Say more: checkpoints, values that are not defaults, requests; twice for every step.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// When to colour.
@@ -102,9 +102,9 @@ pub enum ProgressChoice {
     Bar,
     /// One key=value line for each epoch, and at least one every 30 seconds.
     Plain,
-    /// One JSON object for each event.
+    /// One JSON object a line, and nothing else on standard error.
     Json,
-    /// Nothing.
+    /// Nothing but warnings, errors and the result.
     None,
 }
 
@@ -273,8 +273,11 @@ pub struct Serve {
     #[arg(value_name = "MODEL")]
     pub models: Vec<String>,
     /// Address and port to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = address)]
     pub addr: SocketAddr,
+    /// Answer requests for this host name too: the one under which a proxy offers the server. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
     /// Threads that compute predictions (default: one for each core).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
@@ -287,12 +290,28 @@ pub struct Serve {
     /// Largest request body, in bytes; larger is answered 413.
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
     pub max_body: usize,
+    /// Bytes of request bodies held at once, over all requests; more are answered 503.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
+    pub max_in_flight: usize,
     /// Time for running requests to finish after SIGTERM, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub drain: std::time::Duration,
     /// Allow an address that others can reach, without authentication.
     #[arg(long)]
     pub insecure: bool,
+}
+
+/// `127.0.0.1:8080`, `[::1]:8080`, or `localhost:8080`; other names would need a resolver.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numbers = match text.rsplit_once(':') {
+        Some((host, port)) if host.eq_ignore_ascii_case("localhost") => {
+            format!("127.0.0.1:{port}")
+        }
+        _ => text.to_string(),
+    };
+    numbers.parse().map_err(|_| {
+        "write an address and a port, such as 127.0.0.1:8080 or localhost:8080".to_string()
+    })
 }
 
 fn seconds(text: &str) -> Result<std::time::Duration, String> {

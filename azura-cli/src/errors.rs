@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use azura_learner::data::DataError;
+use azura_learner::data::{DataError, DataErrorKind};
+use azura_learner::error::Problem;
 use azura_learner::{Class, Error};
 
 use crate::failure::{Code, Failure, Place, Stop, TextPlace};
@@ -55,6 +56,7 @@ impl From<Error> for Failure {
                 let code = match error.class() {
                     Class::Usage => Code::CommandLine,
                     Class::Data => Code::Data,
+                    Class::Memory => Code::OutOfMemory,
                     Class::Diverged => Code::Diverged,
                     Class::Device => Code::Device,
                     Class::Model => Code::Model,
@@ -68,24 +70,25 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<&Problem> for Failure {
+    fn from(problem: &Problem) -> Self {
+        let message = match problem.key.as_str() {
+            "" => problem.message.clone(),
+            key => format!("`{key}` {}", problem.message),
+        };
+        let failure = Failure::new(Code::OutOfRange, message);
+        match &problem.help {
+            Some(help) => failure.help(help.clone()),
+            None => failure,
+        }
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error {
             Error::Config(problems) => {
-                let failures: Vec<_> = problems
-                    .iter()
-                    .map(|problem| {
-                        let failure = Failure::new(
-                            Code::OutOfRange,
-                            format!("`{}` {}", problem.key, problem.message),
-                        );
-                        match &problem.help {
-                            Some(help) => failure.help(help.clone()),
-                            None => failure,
-                        }
-                    })
-                    .collect();
-                Stop::before_start(failures)
+                Stop::before_start(problems.iter().map(Failure::from).collect())
             }
             other => Failure::from(other).into(),
         }
@@ -110,7 +113,11 @@ fn from_data(error: &DataError) -> Failure {
         Some((column, _)) => format!("column `{column}`: {}", error.what()),
         None => error.what().to_string(),
     };
-    let mut failure = Failure::new(Code::Data, what);
+    let code = match error.kind() {
+        DataErrorKind::Memory => Code::OutOfMemory,
+        _ => Code::Data,
+    };
+    let mut failure = Failure::new(code, what);
     if let Some(file) = error.file() {
         let path = Path::new(file);
         let number = error.column().map(|(_, number)| number);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::output::say;
+use crate::output::{self, say};
 use crate::style::{Paint, colors_stderr};
 
 /// The stable codes of messages. `azura help CODE` explains each.
@@ -443,9 +443,16 @@ impl Stop {
     /// Prints the failures on stderr, and with `--json` the document on stdout.
     pub fn report(&self, schema: &str, json: bool) {
         for failure in &self.failures {
-            say!("{}", failure.render(colors_stderr()).trim_end());
+            if output::events() {
+                let mut event = failure.to_json();
+                event["event"] = "error".into();
+                event["exit"] = self.exit.into();
+                output::event(&event);
+            } else {
+                say!("{}", failure.render(colors_stderr()).trim_end());
+            }
         }
-        if self.nothing_started && !self.failures.is_empty() {
+        if !output::events() && self.nothing_started && !self.failures.is_empty() {
             let n = self.failures.len();
             say!(
                 "{n} error{}, nothing was started.   azura help {}",
@@ -455,7 +462,7 @@ impl Stop {
         }
         if json && !self.failures.is_empty() {
             // A failure to print the failure has no place left to be told.
-            let _ = crate::output::json(&self.document(schema));
+            let _ = output::json(&self.document(schema));
         }
     }
 

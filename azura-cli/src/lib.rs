@@ -82,9 +82,22 @@ fn start(registry: Registry, args: Vec<OsString>) -> u8 {
     }
 }
 
+/// Whether a line that was not understood has `--progress json` on it.
+fn asks_for_events(line: &tokens::Line) -> bool {
+    let mut words = line.rest.iter().map(|word| word.to_string_lossy());
+    let joined = |word: &str| word == "--progress=json";
+    while let Some(word) = words.next() {
+        if joined(&word) || (word == "--progress" && words.next().as_deref() == Some("json")) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Help and version go to stdout; what clap did not understand becomes a message of ours.
 fn refuse(error: &clap::Error, line: &tokens::Line) -> u8 {
     use clap::error::ErrorKind;
+    output::set_events(asks_for_events(line));
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let text = error.render();

@@ -3,13 +3,15 @@
 //! Nothing here panics when the reader has gone away: `azura runs list | head -1` is no error.
 
 use std::fmt::Arguments;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::ProgressBar;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure, Stop};
+use crate::run_dir::now;
 
 /// Writes text to stdout; a reader that went away ends the program quietly.
 ///
@@ -59,6 +61,14 @@ pub fn checked(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(
     }
 }
 
+/// Columns of the terminal that stdout is; unlimited if it is none.
+pub fn width() -> usize {
+    if !io::stdout().is_terminal() {
+        return usize::MAX;
+    }
+    terminal_size::terminal_size_of(io::stdout()).map_or(80, |(width, _)| width.0.into())
+}
+
 /// The progress bar on the screen, which lines on stderr must not run into.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
@@ -68,8 +78,33 @@ pub fn set_bar(bar: Option<ProgressBar>) {
         .unwrap_or_else(std::sync::PoisonError::into_inner) = bar;
 }
 
+/// True if stderr is for a program: every line on it is one JSON object (`--progress json`).
+static EVENTS: AtomicBool = AtomicBool::new(false);
+
+/// Makes every line on stderr a JSON object.
+pub fn set_events(on: bool) {
+    EVENTS.store(on, Ordering::Relaxed);
+}
+
+/// Whether every line on stderr is a JSON object.
+pub fn events() -> bool {
+    EVENTS.load(Ordering::Relaxed)
+}
+
 /// Writes a line to stderr, above the progress bar. A stderr that cannot be written has nobody to tell.
 pub fn note(text: Arguments<'_>) {
+    if events() {
+        return event(&json!({"event": "note", "text": text.to_string().trim(), "time": now()}));
+    }
+    line(text);
+}
+
+/// Writes a JSON object as a line to stderr.
+pub fn event(value: &Value) {
+    line(format_args!("{value}"));
+}
+
+fn line(text: Arguments<'_>) {
     let write = || {
         let mut err = io::stderr().lock();
         let _ = err.write_fmt(text).and_then(|()| err.write_all(b"\n"));

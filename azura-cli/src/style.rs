@@ -50,6 +50,11 @@ pub fn decide(choice: Option<ColorChoice>) {
     );
 }
 
+/// No colour on stderr from now on: a program reads it.
+pub fn plain_stderr() {
+    ON_STDERR.store(false, Ordering::Relaxed);
+}
+
 /// Whether stderr is coloured.
 pub fn colors_stderr() -> bool {
     ON_STDERR.load(Ordering::Relaxed)

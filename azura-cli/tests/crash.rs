@@ -156,6 +156,8 @@ fn a_signal_saves_and_says_how_to_go_on() {
             run.stderr
         );
         assert_eq!(run.json()["stop"], "interrupted");
+        assert_eq!(run.json()["exit"], run.exit.unwrap());
+        assert_eq!(run.json()["errors"], serde_json::json!([]));
         let listed = folder.ok(["runs", "--json"]).json();
         assert_eq!(listed["runs"][0]["status"], "interrupted");
         finish_and_compare(&folder);

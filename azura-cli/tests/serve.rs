@@ -203,6 +203,8 @@ fn every_wrong_request_has_its_answer() {
             415,
             "media_type",
         ),
+        ("POST /v1/models/%ff/predict HTTP/1.1", "{}", 400, "address"),
+        ("GET /v1/models/%ff HTTP/1.1", "", 400, "address"),
         (
             "GET /livez HTTP/1.1\r\nOrigin: http://evil.example",
             "",
@@ -324,6 +326,89 @@ fn a_full_queue_refuses_at_once_and_the_rest_is_served() {
 }
 
 #[test]
+fn bodies_that_are_too_many_bytes_together_are_refused_at_once() {
+    let server = Server::start(&["--max-in-flight", "100000", "--timeout", "20"]);
+    let small = json!({"rows": rows(60)});
+    let size = 95_000;
+    let mut running = server.connect();
+    let head = format!(
+        "POST /v1/models/weather/predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
+    );
+    running.write_all(head.as_bytes()).unwrap();
+    common::wait_for("the body to be counted", || {
+        server
+            .get("/metrics")
+            .body
+            .contains("azura_body_bytes_in_flight 95000")
+    });
+    let refused = server.predict(&small);
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert_eq!(refused.json()["code"], "crowded");
+    assert!(refused.head.contains("retry-after: 1"));
+    let mut body = small.to_string().into_bytes();
+    body.resize(size, b' ');
+    running.write_all(&body).unwrap();
+    assert_eq!(Answer::read(running).status, 200);
+    assert_eq!(server.predict(&small).status, 200);
+    assert!(
+        server
+            .get("/metrics")
+            .body
+            .contains("azura_body_bytes_in_flight 0")
+    );
+}
+
+#[test]
+fn work_that_leaves_no_time_is_refused_before_its_body_is_read() {
+    let server = Server::start(&["--workers", "1", "--timeout", "60"]);
+    let body = json!({"rows": rows(4000)});
+    // From this one the server learns its pace.
+    assert_eq!(server.predict(&body).status, 200);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| server.predict(&body)))
+            .collect();
+        common::wait_for("the queue to fill", || {
+            server.get("/metrics").body.contains("azura_queue_depth 2")
+        });
+        let hasty = server.send(
+            "POST /v1/models/weather/predict HTTP/1.1\r\nX-Request-Timeout-Ms: 1",
+            json!({"rows": rows(30)}).to_string().as_bytes(),
+        );
+        assert_eq!(hasty.status, 503, "{}", hasty.body);
+        assert_eq!(hasty.json()["code"], "queue_slow");
+        assert!(hasty.head.contains("retry-after: "));
+        for client in clients {
+            assert_eq!(client.join().unwrap().status, 200);
+        }
+    });
+    assert_eq!(server.predict(&json!({"rows": rows(30)})).status, 200);
+}
+
+#[test]
+fn a_name_behind_a_proxy_is_answered_if_it_is_allowed() {
+    let ask = |server: &Server, host: &str| {
+        let mut stream = server.connect();
+        let head = format!("GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        Answer::read(stream)
+    };
+    let server = Server::start(&[]);
+    let refused = ask(&server, "models.example");
+    assert_eq!(refused.status, 421);
+    assert!(
+        refused.json()["hint"]
+            .as_str()
+            .unwrap()
+            .contains("--allow-host")
+    );
+    let server = Server::start(&["--allow-host", "models.example"]);
+    assert_eq!(ask(&server, "models.example").status, 200);
+    assert_eq!(ask(&server, "localhost:1").status, 200);
+    assert_eq!(ask(&server, "other.example").status, 421);
+}
+
+#[test]
 fn health_models_and_metrics() {
     let server = Server::start(&[]);
     assert_eq!(server.get("/livez").body, "ok\n");
@@ -393,6 +478,13 @@ fn an_address_in_use_and_an_open_one_are_refused() {
     assert_eq!(open.exit, Some(11), "{}", open.stderr);
     let twice = trained().run(["serve", "weather", "weather", "--dry-run"]);
     assert_eq!(twice.exit, Some(2), "{}", twice.stderr);
+    trained().ok(["serve", "weather", "--addr", "localhost:0", "--dry-run"]);
+    let name = trained().run(["serve", "weather", "--addr", "host.example:80", "--dry-run"]);
+    assert!(
+        name.stderr.contains("127.0.0.1:8080 or localhost:8080"),
+        "{}",
+        name.stderr
+    );
     let path = trained().run(["serve", "a/b=weather", "--dry-run"]);
     assert_eq!(path.exit, Some(2), "{}", path.stderr);
 }

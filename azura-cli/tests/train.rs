@@ -366,7 +366,7 @@ fn logs_are_plain_lines_and_events_are_json() {
                 .to_string()
         })
         .collect();
-    assert_eq!(kinds.first().map(String::as_str), Some("data"));
+    assert_eq!(kinds[..2], ["run", "data"]);
     assert_eq!(kinds.last().map(String::as_str), Some("done"));
     let quiet = folder.ok(short(["train.epochs=1", "-q"]));
     assert_eq!(quiet.stderr, "");

@@ -1,12 +1,14 @@
 //! `azura config`: the values, their meaning, and where each comes from.
 
+use azura_learner::DynApp;
 use serde_json::{Value, json};
 
 use super::{Context, Ended, origins, resolved};
 use crate::args::ConfigAction;
+use crate::config::layers::Layers;
 use crate::config::schema::Node;
 use crate::config::{Origin, write};
-use crate::failure::{Code, Failure, Place};
+use crate::failure::{Code, Failure, Place, Stop};
 use crate::near;
 use crate::output;
 use crate::style::Paint;
@@ -83,12 +85,30 @@ fn schema(context: &Context, app: Option<&str>) -> Ended {
     Ok(0)
 }
 
-/// Explains a key; without an app, the keys that every app has are explained by the first.
+/// The first app that has a key; the only one, if none has it.
+fn first_with(context: &Context, key: &str) -> Result<&'static dyn DynApp, Stop> {
+    let has = |name: &&str| {
+        let app = context.registry.get(name);
+        app.is_ok_and(|app| Node::root(&app.schema()).at(key).is_some())
+    };
+    let names = context.registry.names();
+    match names.iter().find(|name| has(name)).or(names.first()) {
+        Some(name) => context.app(name, None),
+        None => context.app_or_configured(None, &Layers::default()),
+    }
+}
+
+/// Explains a key; without an app, the first app that has it does.
 pub fn explain(context: &Context, key: &str, app: Option<&str>) -> Ended {
-    let layers = context.layers(&[])?;
-    let app = match (app, &layers.app, context.registry.names().first()) {
-        (None, None, Some(first)) if key.starts_with("train.") => context.app(first, None)?,
-        _ => context.app_or_configured(app, &layers)?,
+    let mut layers = context.layers(&[])?;
+    let app = match (app, &layers.app) {
+        (None, None) => first_with(context, key)?,
+        (None, Some(_)) => context.app_or_configured(None, &layers)?,
+        (Some(name), _) => {
+            let app = context.app(name, context.place_of(name))?;
+            layers.leave_out_the_file_of_another(name);
+            app
+        }
     };
     let schema = app.schema();
     let root = Node::root(&schema);
@@ -131,7 +151,18 @@ pub fn explain(context: &Context, key: &str, app: Option<&str>) -> Ended {
     }
     let show = |value: Option<&Value>| value.map(write::inline).unwrap_or_default();
     output::checked(|out| {
-        writeln!(out, "{}   (app {})", Paint::Bold.out(key), app.name())?;
+        let others: Vec<&str> = context
+            .registry
+            .iter()
+            .filter(|other| other.name() != app.name())
+            .filter(|other| Node::root(&other.schema()).at(key).is_some())
+            .map(|other| other.name())
+            .collect();
+        let also = match others.as_slice() {
+            [] => String::new(),
+            others => format!("; also of {}", others.join(", ")),
+        };
+        writeln!(out, "{}   (app {}{also})", Paint::Bold.out(key), app.name())?;
         writeln!(
             out,
             "  {}",

@@ -60,6 +60,7 @@ pub fn interrupted(session: Session<'_>, outcome: &Outcome) -> Ended {
         signals,
         ..
     } = session;
+    let exit = signals.exit().unwrap_or(130);
     record.status = Status::Interrupted;
     record.ended = Some(run_dir::now());
     record.write(run)?;
@@ -73,6 +74,8 @@ pub fn interrupted(session: Session<'_>, outcome: &Outcome) -> Ended {
             "steps": outcome.steps,
             "seconds": outcome.seconds,
             "stop": outcome.stop.name(),
+            "exit": exit,
+            "errors": [],
         }))?;
     }
     say!(
@@ -80,7 +83,7 @@ pub fn interrupted(session: Session<'_>, outcome: &Outcome) -> Ended {
         text::thousands(outcome.steps as usize),
         run.full_id()
     );
-    Err(Stop::quietly(signals.exit().unwrap_or(130)))
+    Err(Stop::quietly(exit))
 }
 
 /// The document of `train --json`.
@@ -265,8 +268,8 @@ pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop>
         .pointer("/best/epoch")
         .map_or(String::new(), |epoch| format!(", best at {epoch}"));
     let head = format!(
-        "{stop} after {} epochs{best}   {}",
-        number("epochs"),
+        "{stop} after {}{best}   {}",
+        text::counted(number("epochs") as usize, "epoch"),
         text::duration(number("seconds"))
     );
     let table = table(
@@ -282,7 +285,7 @@ pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop>
         Paint::Green.out("✔"),
         run.path().display()
     ))?;
-    if !context.globals.quiet {
+    if context.talks() {
         say!("  model.safetensors · eval/predictions.csv · plots/");
         let group = run.full_id();
         let group = group.split('/').next().unwrap_or_default();
@@ -293,45 +296,48 @@ pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop>
     Ok(())
 }
 
-/// Metrics in rows; the model and each baseline in columns.
+/// Metrics in rows; the model and each baseline in columns. What is wider than the terminal goes on in a second block.
 pub fn table(model: &Value, baselines: &Value) -> String {
+    table_within(output::width(), model, baselines)
+}
+
+fn table_within(width: usize, model: &Value, baselines: &Value) -> String {
     let mut columns: Vec<(&str, &Value)> = vec![("model", model)];
-    let others = baselines.as_object();
-    columns.extend(
-        others
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.as_str(), value)),
-    );
-    let names = || model.as_object().into_iter().flat_map(|m| m.keys());
-    let first = names()
-        .map(String::len)
-        .max()
-        .unwrap_or(0)
-        .max("test".len());
-    let mut text = format!("  {:<first$}", "test");
-    for (name, _) in &columns {
-        text += &format!(
-            "  {:>width$}",
-            name.replace('_', " "),
-            width = name.len().max(9)
-        );
-    }
-    text.push('\n');
-    for metric in names() {
-        text += &format!("  {metric:<first$}");
-        for (name, values) in &columns {
-            let value = values
-                .get(metric)
-                .and_then(Value::as_f64)
-                .unwrap_or(f64::NAN);
-            text += &format!(
-                "  {:>width$}",
-                text::number(value),
-                width = name.len().max(9)
-            );
+    let others = baselines.as_object().into_iter().flatten();
+    columns.extend(others.map(|(name, value)| (name.as_str(), value)));
+    let names: Vec<&str> = model
+        .as_object()
+        .into_iter()
+        .flat_map(|m| m.keys().map(String::as_str))
+        .collect();
+    let longest = names.iter().map(|name| name.len()).max().unwrap_or(0);
+    let first = longest.max("test".len());
+    let wide = |name: &str| name.len().max(9);
+    let mut text = String::new();
+    let mut rest = columns.as_slice();
+    while !rest.is_empty() {
+        let mut used = 2 + first;
+        let fits = rest.iter().take_while(|(name, _)| {
+            used += 2 + wide(name);
+            used <= width
+        });
+        // A terminal that holds no column at all gets one all the same.
+        let (block, after) = rest.split_at(fits.count().max(1));
+        rest = after;
+        text += &format!("  {:<first$}", "test");
+        for (name, _) in block {
+            text += &format!("  {:>width$}", name.replace('_', " "), width = wide(name));
         }
         text.push('\n');
+        for metric in &names {
+            text += &format!("  {metric:<first$}");
+            for (name, values) in block {
+                let value = values.get(metric).and_then(Value::as_f64);
+                let value = text::number(value.unwrap_or(f64::NAN));
+                text += &format!("  {value:>width$}", width = wide(name));
+            }
+            text.push('\n');
+        }
     }
     text.trim_end().to_string()
 }
@@ -425,6 +431,22 @@ mod tests {
             baselines: baselines.collect(),
             rows: None,
         }
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_goes_on_below() {
+        let metrics = json!({"mae": 1.0, "r2": 0.5});
+        let baselines =
+            json!({"persistence": {"mae": 2.0, "r2": 0.0}, "seasonal_naive": {"mae": 3.0}});
+        let wide = table_within(80, &metrics, &baselines);
+        assert_eq!(wide.lines().count(), 3, "{wide}");
+        let narrow = table_within(34, &metrics, &baselines);
+        assert_eq!(
+            narrow,
+            "  test      model  persistence\n  mae       1.000        2.000\n  r2       0.5000            0\n  \
+             test  seasonal naive\n  mae            3.000\n  r2                 –"
+        );
+        assert!(table_within(1, &metrics, &baselines).contains("seasonal naive"));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub fn run(context: &Context, args: Forecast) -> Ended {
         .help("use predict")
         .into());
     }
+    let history_file = args.history.as_deref().unwrap_or(Path::new("-"));
+    input::check_output(args.output.as_deref(), &[history_file, &path])?;
     let history = match &args.history {
         Some(file) => input::table(&*model, file)?,
         None => known(&*model, &path)?,
@@ -54,7 +56,7 @@ pub fn run(context: &Context, args: Forecast) -> Ended {
 
 /// The data that the model was trained on.
 fn known(model: &dyn Predictor, path: &Path) -> Result<Table, Stop> {
-    let source = input::source_of(path);
+    let source = input::source_of(path, model)?;
     match &source {
         Source::File(file) => input::table(model, file),
         Source::Bundled => Ok(model.table(&source)?),

@@ -57,6 +57,7 @@ pub fn run(context: &Context, args: Init) -> Ended {
         .help("write elsewhere with -o FILE, or replace it with --force")
         .into());
     }
+    super::input::check_output(Some(&args.output), &[])?;
     azura_learner::fs::write_atomic(&args.output, text.as_bytes())?;
     if context.globals.json {
         output::json(

@@ -109,18 +109,69 @@ pub fn table(predictor: &dyn Predictor, path: &Path) -> Result<Table, Stop> {
 }
 
 /// The data that the model at `path` was trained on, as its run remembers it.
-pub fn source_of(path: &Path) -> Source {
+///
+/// # Errors
+/// [`Code::Data`] if the file is no longer there, and what is wrong with the run's configuration.
+pub fn source_of(path: &Path, model: &dyn Predictor) -> Result<Source, Stop> {
     let config = path
         .parent()
         .map(|folder| RunDir::at(folder).file("config.toml"))
         .filter(|config| config.is_file());
-    let data = config.and_then(|config| {
-        let globals = Globals {
-            config: Some(config),
-            ..Globals::default()
-        };
-        let layers = layers::gather(&globals, &[], None, &Vec::new).ok()?;
-        layers.data.map(|(path, _)| path)
-    });
-    data.map_or(Source::Bundled, Source::File)
+    let known = match config {
+        Some(config) => {
+            let globals = Globals {
+                config: Some(config),
+                ..Globals::default()
+            };
+            let layers = layers::gather(&globals, &[], None, &Vec::new).map_err(Stop::from)?;
+            layers.data.map(|(path, _)| path)
+        }
+        // A model away from its run: a file's path is absolute, the name of bundled data is not.
+        None => Some(PathBuf::from(&model.info().data.source)).filter(|path| path.is_absolute()),
+    };
+    match known {
+        None => Ok(Source::Bundled),
+        Some(file) if file.is_file() => Ok(Source::File(file)),
+        Some(file) => Err(Failure::new(
+            Code::Data,
+            format!(
+                "the data that the model was trained on is no longer at {}",
+                file.display()
+            ),
+        )
+        .help("put it back, or name a data file after the model")
+        .into()),
+    }
+}
+
+/// Refuses to write over what is read, or into a folder that is not there, before anything is computed.
+///
+/// # Errors
+/// [`Code::Exists`] for a file that is also read, [`Code::NotFound`] for a folder that is not there.
+pub fn check_output(output: Option<&Path>, read: &[&Path]) -> Result<(), Stop> {
+    let Some(output) = output.filter(|path| *path != Path::new("-")) else {
+        return Ok(());
+    };
+    let real = |path: &Path| path.canonicalize().ok();
+    if let Some(same) = real(output)
+        && let Some(read) = read.iter().find(|path| real(path).as_ref() == Some(&same))
+    {
+        let message = format!("{} is read; it would be lost", read.display());
+        return Err(Failure::new(Code::Exists, message)
+            .at(crate::failure::Place::File(output.to_path_buf()))
+            .help("write to another file")
+            .into());
+    }
+    let folder = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let message = format!("the folder {} is not there", folder.display());
+        return Err(Failure::new(Code::NotFound, message)
+            .at(crate::failure::Place::File(output.to_path_buf()))
+            .help(format!("make it first: mkdir -p {}", folder.display()))
+            .into());
+    }
+    Ok(())
 }

@@ -21,14 +21,18 @@ use std::path::PathBuf;
 
 use azura_core::Device;
 use azura_learner::{DynApp, Registry};
+use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::args::{Command, Globals};
+use crate::args::{Command, Globals, ProgressChoice};
 use crate::config::Origin;
 use crate::config::layers::{self, Layers};
 use crate::config::resolve::{Resolved, Rules, resolve};
 use crate::failure::{Code, Failure, Place, Stop};
 use crate::near;
+use crate::output;
+use crate::progress;
+use crate::style::{self, ColorChoice};
 use crate::tokens::{Line, Token};
 
 /// How a command ends: its exit status, or why it stopped.
@@ -70,6 +74,17 @@ impl Context {
     /// # Errors
     /// [`Code::CommandLine`] if the directory is not there or an override means nothing to the command.
     pub fn prepare(&self, command: &Command) -> Result<(), Stop> {
+        let free = matches!(
+            command,
+            Command::Help { .. } | Command::Version | Command::Completions { .. }
+        );
+        if !free {
+            self.environment()?;
+        }
+        if progress::choose(&self.globals) == ProgressChoice::Json {
+            output::set_events(true);
+            style::plain_stderr();
+        }
         if let Some(directory) = &self.globals.directory {
             std::env::set_current_dir(directory).map_err(|error| {
                 Failure::new(
@@ -94,6 +109,47 @@ impl Context {
             .into());
         }
         Ok(())
+    }
+
+    /// Whether the variables that stand for flags can be read.
+    fn environment(&self) -> Result<(), Stop> {
+        let mut failures = Vec::new();
+        let mut choice = |name: &str, read: &dyn Fn(&str) -> bool, allowed: &str| {
+            let Some(text) = std::env::var_os(name).filter(|text| !text.is_empty()) else {
+                return;
+            };
+            if !text.to_str().is_some_and(read) {
+                let message = format!("`{}` is not a choice of {name}", text.display());
+                failures.push(
+                    Failure::new(Code::CommandLine, message)
+                        .at(Place::Env(name.to_string()))
+                        .help(format!("write one of {allowed}, or unset it")),
+                );
+            }
+        };
+        choice(
+            "AZURA_PROGRESS",
+            &|text| ProgressChoice::from_str(text, true).is_ok(),
+            "auto, bar, plain, json, none",
+        );
+        choice(
+            "AZURA_COLOR",
+            &|text| ColorChoice::from_str(text, true).is_ok(),
+            "auto, always, never",
+        );
+        if let Err(stop) = self.threads() {
+            failures.extend_from_slice(stop.failures());
+        }
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(failures.into())
+        }
+    }
+
+    /// Whether the command says what it does while it trains.
+    pub fn talks(&self) -> bool {
+        progress::talks(&self.globals)
     }
 
     /// Where runs are kept: `--runs`, `AZURA_RUNS`, or `./runs`.
@@ -153,8 +209,15 @@ impl Context {
                     format!("`{text}` is not a number of threads from 1 to 1024"),
                 )
                 .at(Place::Env("AZURA_THREADS".to_string()))
+                .help("write a number, or unset it to use every core")
                 .into()),
             },
+            Err(std::env::VarError::NotUnicode(_)) => Err(Failure::new(
+                Code::CommandLine,
+                "AZURA_THREADS is not a number of threads from 1 to 1024",
+            )
+            .at(Place::Env("AZURA_THREADS".to_string()))
+            .into()),
             _ => Ok(None),
         }
     }
@@ -238,7 +301,13 @@ impl Context {
         layers: &Layers,
     ) -> Result<&'static dyn DynApp, Stop> {
         if let Some(name) = named {
-            return self.app(name, self.place_of(name));
+            let app = self.app(name, self.place_of(name))?;
+            return match &layers.app {
+                Some((owner, origin)) if owner != name && layers.owns(origin) => {
+                    Err(other_app(name, owner, origin).into())
+                }
+                _ => Ok(app),
+            };
         }
         if let Some((name, origin)) = &layers.app {
             return self.app(name, origin.value_place());
@@ -254,6 +323,28 @@ impl Context {
         }
     }
 }
+
+/// A configuration file is written for one app: its keys mean something else, or nothing, to another.
+fn other_app(name: &str, owner: &str, origin: &Origin) -> Failure {
+    let file = match origin {
+        Origin::File { key, .. } => key.path.display().to_string(),
+        _ => String::new(),
+    };
+    Failure::new(
+        Code::CommandLine,
+        format!("{file} is the configuration of the app `{owner}`, not of `{name}`"),
+    )
+    .at(origin.value_place())
+    .help(format!(
+        "write one for it: azura init {name} -o {name}.toml, and give that: -c {name}.toml"
+    ))
+    .help(format!(
+        "or use another folder, or none of the file: -c {NOTHING}"
+    ))
+}
+
+/// A configuration file without keys.
+const NOTHING: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
 /// The variables of this process that are text.
 fn environment() -> Vec<(String, String)> {

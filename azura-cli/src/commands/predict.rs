@@ -1,28 +1,16 @@
 //! `azura predict`: a CSV file in, a CSV file out.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::{Context, Ended, finish, input};
 use crate::args::Predict;
-use crate::failure::{Code, Failure};
 use crate::output::{self, say};
 use crate::progress::text;
 
 /// Runs the command.
 pub fn run(context: &Context, args: Predict) -> Ended {
-    let same = |output: &Path| {
-        let real = |path: &Path| path.canonicalize().ok();
-        real(output).is_some_and(|output| real(&args.input) == Some(output))
-    };
-    if args.output.as_deref().is_some_and(same) {
-        let message = format!("{} is the input; it would be lost", args.input.display());
-        return Err(Failure::new(Code::Exists, message)
-            .help("write the predictions to another file")
-            .into());
-    }
     let (path, model) = input::model(context, &args.model)?;
+    input::check_output(args.output.as_deref(), &[&args.input, &path])?;
     let table = input::table(&*model, &args.input)?;
     let predictions = context.with_threads(|| model.predict(&table))??;
     if context.globals.dry_run {

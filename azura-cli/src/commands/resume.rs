@@ -35,7 +35,7 @@ pub fn run(context: &Context, args: Resume) -> Ended {
         && let Some(result) = record.result.clone()
     {
         drop(lease);
-        if !context.globals.quiet {
+        if context.talks() {
             say!("{} is finished; this is its result", run.full_id());
         }
         finish::show(context, &run, &result)?;
@@ -46,7 +46,7 @@ pub fn run(context: &Context, args: Resume) -> Ended {
     record.started = run_dir::now();
     record.resumed += 1;
     (record.ended, record.error, record.result) = (None, None, None);
-    if !context.globals.quiet {
+    if context.talks() {
         say!(
             "run    {}   {}",
             run.path().display(),

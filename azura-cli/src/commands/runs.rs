@@ -71,6 +71,11 @@ fn list(context: &Context, group: Option<&str>, limit: usize) -> Ended {
         }
         Ok(())
     })?;
+    for (_, record) in shown {
+        if let (Status::Damaged, Some(why)) = (record.status, &record.error) {
+            say!("{} {why}", Paint::Yellow.err("warning:"));
+        }
+    }
     if all.len() > shown.len() {
         say!(
             "{} more; --limit {} shows all",
@@ -136,15 +141,19 @@ fn show(context: &Context, name: Option<&str>) -> Ended {
     lines.extend(record.ended.clone().map(|ended| ("ended", ended)));
     lines.extend(record.error.clone().map(|error| ("error", error)));
     if record.resumed > 0 {
-        lines.push(("resumed", format!("{} times", record.resumed)));
+        let times = match record.resumed {
+            1 => "once".to_string(),
+            n => format!("{n} times"),
+        };
+        lines.push(("resumed", times));
     }
     if let Some(result) = &record.result {
         let number = |key: &str| result.get(key).and_then(Value::as_f64).unwrap_or(0.0);
         lines.push((
             "trained",
             format!(
-                "{} epochs in {}",
-                number("epochs"),
+                "{} in {}",
+                text::counted(number("epochs") as usize, "epoch"),
                 text::duration(number("seconds"))
             ),
         ));

@@ -63,6 +63,12 @@ pub fn run(context: &Context, args: Serve) -> Ended {
         queue: args.queue as usize,
         timeout: args.timeout,
         max_body: args.max_body,
+        max_in_flight: args.max_in_flight,
+        hosts: args
+            .allow_host
+            .iter()
+            .map(|host| host.to_lowercase())
+            .collect(),
         drain: args.drain,
         log: context.globals.verbose > 0,
     };

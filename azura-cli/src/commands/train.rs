@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use azura_learner::run::{self, Finish, RunPaths};
+use azura_learner::train::rehearse;
 use azura_learner::{DynApp, Event, Observer, Source, StopFlag};
 use serde_json::{Map, Value, json};
 
@@ -75,6 +76,7 @@ fn plan(context: &Context, args: &Train, layers: &Layers) -> Result<Plan, Stop> 
             Some(_) => (None, Some(PathBuf::from(what))),
             None => return Err(file_without_app(context, what)),
         },
+        (None, Some(what)) if looks_like_a_file(what) => return Err(no_such_file(context, what)),
         (None, Some(what)) => (Some(what.as_str()), None),
         (None, None) => (None, None),
     };
@@ -127,6 +129,22 @@ fn file_without_app(context: &Context, what: &str) -> Stop {
         .into()
 }
 
+/// No app's name has a separator or the ending of a table.
+fn looks_like_a_file(what: &str) -> bool {
+    let lower = what.to_lowercase();
+    what.contains(['/', std::path::MAIN_SEPARATOR])
+        || [".csv", ".tsv", ".gz", ".txt", ".json", ".parquet"]
+            .iter()
+            .any(|ending| lower.ends_with(ending))
+}
+
+fn no_such_file(context: &Context, what: &str) -> Stop {
+    Failure::new(Code::Data, format!("the data file {what} is not there"))
+        .at(context.place_of(what))
+        .help("write the path of a CSV file, or the name of an app to train on its own data")
+        .into()
+}
+
 /// The data file as an absolute path, so that the run can be resumed from anywhere.
 fn existing(path: &Path, origin: &Origin) -> Result<PathBuf, Stop> {
     std::path::absolute(path)
@@ -156,8 +174,14 @@ fn group_name(name: &str) -> Result<String, Stop> {
 
 fn dry_run(context: &Context, plan: &Plan) -> Ended {
     let training = context.with_threads(|| plan.app.start(&plan.config.value, &plan.source))??;
+    let need = context
+        .with_threads(|| rehearse(&*training))?
+        .map_err(|error| placed(error, plan))?;
     let summary = training.summary();
     let parameters = training.store().numel();
+    // The gradients are part of the step; the weights of the best epoch are a second set.
+    let model = 2 * need.weights + need.moments;
+    let total = model + need.step;
     if context.globals.json {
         output::json(&json!({
             "schema": "azura.train/1",
@@ -165,6 +189,14 @@ fn dry_run(context: &Context, plan: &Plan) -> Ended {
             "dry_run": true,
             "app": plan.app.name(),
             "parameters": parameters,
+            "memory": {
+                "bytes": total,
+                "weights": need.weights,
+                "best_weights": need.weights,
+                "moments": need.moments,
+                "step": need.step,
+                "step_rows": need.rows,
+            },
             "data": summary,
             "config": plan.config.value,
         }))?;
@@ -172,11 +204,30 @@ fn dry_run(context: &Context, plan: &Plan) -> Ended {
         finish::say_data(summary);
         say!("model  {} parameters", text::thousands(parameters));
         say!(
+            "memory {} for tensors: weights, the best weights and the optimiser's moments {}; one step of {} rows, as tried, {}; not counted: the data, checkpoints while they are written, the program",
+            text::bytes(total),
+            text::bytes(model),
+            need.rows,
+            text::bytes(need.step)
+        );
+        say!(
             "nothing was started (--dry-run).   azura config print {}",
             plan.app.name()
         );
     }
     Ok(0)
+}
+
+/// What a rehearsal found, where the configuration says it.
+fn placed(error: azura_learner::Error, plan: &Plan) -> Stop {
+    let azura_learner::Error::Config(problems) = error else {
+        return error.into();
+    };
+    let failures = problems.iter().map(|problem| {
+        let place = plan.config.origin(&problem.key).value_place();
+        Failure::from(problem).at(place)
+    });
+    Stop::before_start(failures.collect())
 }
 
 /// Listens for Ctrl-C and SIGTERM: the first raises `stop`.
@@ -224,14 +275,26 @@ pub fn save_json(run: &RunDir, name: &str, value: &Value) -> Result<(), Failure>
 }
 
 fn announce(context: &Context, plan: &Plan, run: &RunDir, device: &str) {
-    if context.globals.quiet {
-        return;
-    }
     let threads = context
         .threads()
         .ok()
         .flatten()
         .unwrap_or_else(azura_core::threads);
+    if output::events() {
+        return output::event(&json!({
+            "event": "run",
+            "run": run.path(),
+            "app": plan.app.name(),
+            "seed": plan.config.get("train.seed"),
+            "device": device,
+            "threads": threads,
+            "instruction_set": azura_learner::model::instruction_set(),
+            "time": run_dir::now(),
+        }));
+    }
+    if !context.talks() {
+        return;
+    }
     say!(
         "run    {}   app {}   seed {}",
         Paint::Bold.err(run.path().display()),
@@ -243,6 +306,12 @@ fn announce(context: &Context, plan: &Plan, run: &RunDir, device: &str) {
         if threads == 1 { "" } else { "s" },
         azura_learner::model::instruction_set()
     );
+    if context.globals.verbose > 0 {
+        for (key, origin) in &plan.config.origins {
+            let value = plan.config.get(key).map(write::inline).unwrap_or_default();
+            say!("config {key} = {value}   from {origin}");
+        }
+    }
 }
 
 /// One process's part of a run.
@@ -303,7 +372,7 @@ impl Session<'_> {
             .config
             .get("train.monitor")
             .and_then(Value::as_str);
-        let quiet = self.context.globals.quiet;
+        let quiet = !self.context.talks();
         let mut observers: Vec<Box<dyn Observer>> = vec![
             Box::new(Marker {
                 begun: Arc::clone(begun),

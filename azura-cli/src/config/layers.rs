@@ -132,6 +132,22 @@ fn from_token(token: &Token) -> Assignment {
 }
 
 impl Layers {
+    /// Forgets what the file says, if it is of another app than `name`: what its keys mean is no help there.
+    pub fn leave_out_the_file_of_another(&mut self, name: &str) {
+        let other =
+            matches!(&self.app, Some((owner, origin)) if owner != name && self.owns(origin));
+        if other {
+            let kept = std::mem::take(&mut self.assignments);
+            let kept = kept.into_iter().filter(|a| !self.owns(&a.origin));
+            self.assignments = kept.collect();
+        }
+    }
+
+    /// Whether a value comes from the file given with `-c` or found as `azura.toml`, not from a weaker or stronger layer.
+    pub fn owns(&self, origin: &Origin) -> bool {
+        matches!(origin, Origin::File { key, .. } if Some(&key.path) == self.file.as_ref())
+    }
+
     /// Sorts an assignment to the app or to the keys that belong to no app.
     fn take(&mut self, assignment: Assignment, failures: &mut Vec<Failure>) {
         let text = match &assignment.set {

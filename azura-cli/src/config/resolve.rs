@@ -129,9 +129,12 @@ fn spread(assignment: &Assignment, schema: &Node<'_>) -> Result<Vec<Leaf>, Failu
                 }
                 None => {
                     let parsed = file::inline(text).map_err(|why| {
-                        Failure::new(Code::Value, format!("`{key}`: {why}"))
-                            .at(assignment.origin.value_place())
-                            .help(format!("close the quote or bracket; got {text}"))
+                        let failure = Failure::new(Code::Value, format!("`{key}`: {why}"))
+                            .at(assignment.origin.value_place());
+                        match text.starts_with(['"', '\'', '[', '{']) {
+                            true => failure.help(format!("close the quote or bracket; got {text}")),
+                            false => failure.help(allowed(text, schema.at(key).as_ref())),
+                        }
                     })?;
                     (text.clone(), parsed)
                 }
@@ -189,6 +192,15 @@ fn fit(value: Value, text: Option<&str>, node: Option<Node<'_>>) -> Value {
             }
         }
         _ => value,
+    }
+}
+
+/// What a key takes, instead of a text that is a number no configuration can hold.
+fn allowed(text: &str, node: Option<&Node<'_>>) -> String {
+    let got = format!("got {text}");
+    match node.map(Node::range).filter(|range| !range.is_empty()) {
+        Some(range) => format!("allowed: {range}; {got}"),
+        None => got,
     }
 }
 

@@ -3,7 +3,7 @@
 use azura_learner::{Event, Observer};
 use serde_json::{Value, json};
 
-use crate::output::say;
+use crate::output;
 use crate::run_dir::now;
 
 /// Writes every event but single steps.
@@ -12,7 +12,7 @@ pub struct Json;
 impl Observer for Json {
     fn on(&mut self, event: &Event<'_>) {
         if let Some(value) = describe(event) {
-            say!("{value}");
+            output::event(&value);
         }
     }
 }

@@ -28,6 +28,29 @@ pub fn count(value: f64) -> String {
     }
 }
 
+/// `640 B`, `12.3 KiB`, `1.5 GiB`.
+pub fn bytes(value: u64) -> String {
+    let mut size = value as f64;
+    if size < 1024.0 {
+        return format!("{value} B");
+    }
+    let mut unit = "";
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if size < 1024.0 {
+            break;
+        }
+        size /= 1024.0;
+        unit = next;
+    }
+    format!("{size:.1} {unit}")
+}
+
+/// `1 epoch`, `12 epochs`.
+pub fn counted(count: usize, what: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{} {what}{end}", thousands(count))
+}
+
 /// `9,876,543`
 pub fn thousands(value: usize) -> String {
     let digits = value.to_string();
@@ -124,6 +147,9 @@ mod tests {
         assert_eq!(thousands(1), "1");
         assert_eq!(thousands(52_309), "52,309");
         assert_eq!(thousands(1_000_000), "1,000,000");
+        assert_eq!(bytes(640), "640 B");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
         assert_eq!(count(9_123.0), "9.1k");
         assert_eq!(duration(62.0), "1m 02s");
         assert_eq!(duration(0.44), "0.4 s");

@@ -18,12 +18,30 @@ pub fn list(runs: &Path, group: Option<&str>) -> Vec<(RunDir, Record)> {
         .flat_map(|group| directories(group))
         .map(RunDir::at)
         .filter(|run| run.number().is_some())
-        .filter_map(|run| Record::read(&run).ok().map(|record| (run, record)))
+        .filter_map(|run| {
+            let record = known(&run)?;
+            Some((run, record))
+        })
         .collect();
     found.sort_by(|(a, ra), (b, rb)| {
         (&rb.created, b.number(), b.path()).cmp(&(&ra.created, a.number(), a.path()))
     });
     found
+}
+
+/// The record of a run; one that cannot be read is [`Status::Damaged`] and says why. A folder without `run.json` is no run
+/// (yet).
+fn known(run: &RunDir) -> Option<Record> {
+    match Record::read(run) {
+        Ok(record) => Some(record),
+        Err(failure) if run.file("run.json").exists() => Some(Record {
+            id: run.id(),
+            status: Status::Damaged,
+            error: Some(failure.message().to_string()),
+            ..Record::default()
+        }),
+        Err(_) => None,
+    }
 }
 
 fn directories(path: &Path) -> Vec<std::path::PathBuf> {
@@ -181,6 +199,24 @@ mod tests {
         let path = runs.join("weather/0001-brave-otter");
         assert_eq!(find(&runs, path.to_str().unwrap()).unwrap().path(), path);
         assert_eq!(latest_unfinished(&runs).unwrap().id(), "0002-calm-heron");
+        fs::remove_dir_all(&runs).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_run_is_listed_with_the_reason() {
+        let runs = runs("damaged");
+        let run = RunDir::at(runs.join("weather/0001-brave-otter"));
+        fs::write(run.file("run.json"), "{\"schema\":").unwrap();
+        let all = list(&runs, None);
+        assert_eq!(all.len(), 3);
+        let (last, record) = &all[2];
+        assert_eq!((last.id(), record.status), (run.id(), Status::Damaged));
+        let why = record.error.as_deref().unwrap();
+        assert!(
+            why.starts_with("the run.json of weather/0001-brave-otter is damaged"),
+            "{why}"
+        );
+        assert_eq!(find(&runs, "brave-otter").unwrap().path(), run.path());
         fs::remove_dir_all(&runs).unwrap();
     }
 

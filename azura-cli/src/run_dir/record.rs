@@ -24,6 +24,8 @@ pub enum Status {
     Failed,
     /// Its process died without a word; it can be resumed. Never written, only found.
     Lost,
+    /// Its `run.json` cannot be read. Never written, only found.
+    Damaged,
 }
 
 impl fmt::Display for Status {
@@ -34,6 +36,7 @@ impl fmt::Display for Status {
             Status::Interrupted => "interrupted",
             Status::Failed => "failed",
             Status::Lost => "lost",
+            Status::Damaged => "damaged",
         })
     }
 }
@@ -108,19 +111,31 @@ impl Record {
     /// [`Code::NotFound`] if there is none or it is not a run's.
     pub fn read(run: &RunDir) -> Result<Record, Failure> {
         let path = run.file("run.json");
-        let bad = |why: String| {
-            Failure::new(
-                Code::NotFound,
-                format!("{} is not a run: {why}", run.path().display()),
-            )
-            .at(Place::File(path.clone()))
-            .help("`azura runs list` shows the runs")
+        let failure =
+            |message: String| Failure::new(Code::NotFound, message).at(Place::File(path.clone()));
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            failure(format!("{} is not a run: {error}", run.path().display()))
+                .help("`azura runs list` shows the runs")
+        })?;
+        let damaged = |why: String| {
+            let failure = failure(format!(
+                "the run.json of {} is damaged: {why}",
+                run.full_id()
+            ));
+            let config = run.file("config.toml");
+            match config.is_file() {
+                true => failure.help(format!(
+                    "train anew with `azura train -c {}`, or delete {}",
+                    config.display(),
+                    run.path().display()
+                )),
+                false => failure.help(format!("delete {}", run.path().display())),
+            }
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| bad(error.to_string()))?;
         let mut record: Record =
-            serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+            serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         if record.schema != "azura.run/1" {
-            return Err(bad(format!("its schema is `{}`", record.schema)));
+            return Err(damaged(format!("its schema is `{}`", record.schema)));
         }
         if record.status == Status::Running && !lease::is_held(run) {
             record.status = Status::Lost;

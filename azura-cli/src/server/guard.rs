@@ -9,32 +9,35 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::problem::Problem;
 
 /// On a loopback address only programs of this machine may ask: a web page of elsewhere that runs in a browser here
-/// (another `Origin`), or a name of elsewhere that points here (another `Host`), may not.
+/// (another `Origin`), or a name of elsewhere that points here (another `Host`), may not. `hosts` are names that may too: those
+/// under which a proxy offers the server. On another address they are the only ones, if there are any.
 ///
 /// # Errors
 /// 421 for a foreign host, 403 for a foreign origin.
-pub fn check(addr: SocketAddr, headers: &HeaderMap) -> Result<(), Problem> {
-    if !addr.ip().is_loopback() {
+pub fn check(addr: SocketAddr, hosts: &[String], headers: &HeaderMap) -> Result<(), Problem> {
+    if !addr.ip().is_loopback() && hosts.is_empty() {
         return Ok(());
     }
+    let known = |host: &str| is_local(host) || hosts.contains(&name_of(host).to_lowercase());
     let text = |name| {
         headers
             .get(name)
             .map(|value: &HeaderValue| value.to_str().unwrap_or("\u{fffd}"))
     };
     if let Some(host) = text(header::HOST)
-        && !is_local(host)
+        && !known(host)
     {
         return Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "host",
             "this server answers to localhost only",
-        ));
+        )
+        .hint("if a proxy offers it under this name, start it with --allow-host NAME"));
     }
     if let Some(origin) = text(header::ORIGIN)
         && !origin
             .split_once("://")
-            .is_some_and(|(_, host)| is_local(host))
+            .is_some_and(|(_, host)| known(host))
     {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
@@ -45,11 +48,16 @@ pub fn check(addr: SocketAddr, headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-fn is_local(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
+/// A host without its port and brackets.
+fn name_of(host: &str) -> &str {
+    match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
+    }
+}
+
+fn is_local(host: &str) -> bool {
+    let name = name_of(host);
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -92,7 +100,10 @@ mod tests {
             "[::1]:80",
             "LOCALHOST",
         ] {
-            assert!(check(here, &headers(&[("host", host)])).is_ok(), "{host}");
+            assert!(
+                check(here, &[], &headers(&[("host", host)])).is_ok(),
+                "{host}"
+            );
         }
         for host in [
             "evil.example",
@@ -101,17 +112,39 @@ mod tests {
             "10.0.0.1:8080",
             "",
         ] {
-            assert!(check(here, &headers(&[("host", host)])).is_err(), "{host}");
+            assert!(
+                check(here, &[], &headers(&[("host", host)])).is_err(),
+                "{host}"
+            );
         }
-        assert!(check(here, &headers(&[("origin", "http://localhost:3000")])).is_ok());
+        assert!(check(here, &[], &headers(&[("origin", "http://localhost:3000")])).is_ok());
         for origin in ["http://evil.example", "null", "https://localhost.evil"] {
             assert!(
-                check(here, &headers(&[("origin", origin)])).is_err(),
+                check(here, &[], &headers(&[("origin", origin)])).is_err(),
                 "{origin}"
             );
         }
+        let hosts = ["models.example".to_string()];
+        for (name, value) in [
+            ("host", "models.example"),
+            ("host", "Models.Example:443"),
+            ("origin", "https://models.example"),
+            ("host", "localhost:8080"),
+        ] {
+            assert!(
+                check(here, &hosts, &headers(&[(name, value)])).is_ok(),
+                "{value}"
+            );
+        }
+        for host in ["example", "evil.models.example", "models.example.evil"] {
+            assert!(
+                check(here, &hosts, &headers(&[("host", host)])).is_err(),
+                "{host}"
+            );
+        }
         let open: SocketAddr = "0.0.0.0:8080".parse().unwrap();
-        assert!(check(open, &headers(&[("host", "evil.example")])).is_ok());
+        assert!(check(open, &[], &headers(&[("host", "evil.example")])).is_ok());
+        assert!(check(open, &hosts, &headers(&[("host", "evil.example")])).is_err());
     }
 
     #[test]

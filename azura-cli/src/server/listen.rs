@@ -13,6 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::budget::Budget;
 use super::metrics::Metrics;
 use super::pool::Pool;
 use super::routes::{Shared, router};
@@ -51,6 +52,7 @@ pub fn serve(
     let shared = Shared {
         models,
         pool,
+        budget: Budget::new(options.max_in_flight),
         metrics,
         options: Arc::new(options),
         ready: Arc::new(AtomicBool::new(true)),

@@ -92,7 +92,7 @@ impl Metrics {
     }
 
     /// The text that Prometheus reads.
-    pub fn render(&self, models: &Models, started: SystemTime) -> String {
+    pub fn render(&self, models: &Models, body_bytes: usize, started: SystemTime) -> String {
         let mut text = String::new();
         let head = |text: &mut String, name: &str, kind: &str, about: &str| {
             let _ = writeln!(text, "# HELP {name} {about}\n# TYPE {name} {kind}");
@@ -140,6 +140,13 @@ impl Metrics {
             "Requests without an answer yet.",
             &self.in_flight,
         );
+        head(
+            &mut text,
+            "azura_body_bytes_in_flight",
+            "gauge",
+            "Bytes of request bodies that are held.",
+        );
+        let _ = writeln!(text, "azura_body_bytes_in_flight {body_bytes}");
         head(
             &mut text,
             "azura_rejected_total",
@@ -231,7 +238,7 @@ mod tests {
         }
         metrics.rejected("queue_full");
         metrics.computed(7, Duration::ZERO, Duration::from_millis(2));
-        let text = metrics.render(&Arc::new(Vec::new()), SystemTime::now());
+        let text = metrics.render(&Arc::new(Vec::new()), 0, SystemTime::now());
         for line in [
             "azura_requests_total{model=\"weather\",route=\"predict\",code=\"200\"} 2",
             "azura_request_duration_seconds_bucket{le=\"0.0005\"} 0",

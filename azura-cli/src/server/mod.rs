@@ -1,15 +1,18 @@
 //! Predictions over HTTP.
 //!
 //! One thread moves bytes ([`listen`]); a fixed number of workers read JSON and compute ([`pool`]), each with one
-//! thread of its own, fed by a bounded queue. What arrives when the queue is full is refused at once; what waits
-//! too long is dropped before it is computed. Nothing here writes to disk, and a model's name is never a path.
+//! thread of its own, fed by a bounded queue. What arrives when the queue is full, when the bodies held at once would be too
+//! many bytes ([`budget`]) or when the work before it would take longer than its limit, is refused at once; what waits too
+//! long is dropped before it is computed. Nothing here writes to disk, and a model's name is never a path.
 
+mod budget;
 mod guard;
 mod listen;
 mod metrics;
 mod pool;
 mod problem;
 mod routes;
+mod work;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +35,10 @@ pub struct Options {
     pub timeout: Duration,
     /// Largest request body in bytes.
     pub max_body: usize,
+    /// Bytes of request bodies that are held at once.
+    pub max_in_flight: usize,
+    /// Host names besides those of this machine, in lower case.
+    pub hosts: Vec<String>,
     /// Time for running requests to finish when the server stops.
     pub drain: Duration,
     /// Print a line for each request.

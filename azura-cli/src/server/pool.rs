@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::Models;
+use super::budget::Held;
 use super::metrics::Metrics;
 use super::problem::Problem;
+use super::work::{Load, Work};
 
 /// The answer to a request, and how long it waited and computed.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Answer {
 struct Job {
     model: usize,
     body: Vec<u8>,
+    /// The body's part of the budget, and its bytes among those that are to be computed.
+    held: (Held, Load),
     arrived: Instant,
     deadline: Instant,
     reply: oneshot::Sender<Answer>,
@@ -42,6 +46,7 @@ pub struct Pool {
     queue: Option<SyncSender<Job>>,
     workers: Vec<JoinHandle<()>>,
     metrics: Arc<Metrics>,
+    work: Arc<Work>,
 }
 
 impl Pool {
@@ -57,6 +62,7 @@ impl Pool {
     ) -> std::io::Result<Pool> {
         let (sender, receiver) = sync_channel(queue);
         let receiver = Arc::new(Mutex::new(receiver));
+        let work = Arc::new(Work::new(workers));
         let workers = (0..workers)
             .map(|i| {
                 let (models, metrics, receiver) = (
@@ -64,11 +70,12 @@ impl Pool {
                     Arc::clone(metrics),
                     Arc::clone(&receiver),
                 );
+                let load = Arc::clone(&work);
                 std::thread::Builder::new()
                     .name(format!("worker-{i}"))
                     // Requests share the cores, so each gets one thread.
                     .spawn(move || {
-                        azura_core::with_threads(1, || work(&models, &metrics, &receiver));
+                        azura_core::with_threads(1, || run(&models, &metrics, &load, &receiver));
                     })
             })
             .collect::<std::io::Result<_>>()?;
@@ -76,23 +83,40 @@ impl Pool {
             queue: Some(sender),
             workers,
             metrics: Arc::clone(metrics),
+            work,
         })
+    }
+
+    /// Refuses a request that the work before it would leave no time for, before its body is read.
+    ///
+    /// # Errors
+    /// [`Problem::behind`] with the time to wait.
+    pub fn has_time(&self, limit: Duration) -> Result<(), Problem> {
+        let wait = self.work.wait();
+        if wait > limit {
+            return Err(Problem::behind(wait));
+        }
+        Ok(())
     }
 
     /// Queues a request; the answer comes through the receiver, or never if it was dropped for being late.
     ///
     /// # Errors
-    /// [`Problem::busy`] if the queue is full.
+    /// [`Problem::busy`] if the queue is full, [`Problem::behind`] if what is in it will take too long.
     pub fn submit(
         &self,
         model: usize,
         body: Vec<u8>,
+        held: Held,
         deadline: Instant,
     ) -> Result<oneshot::Receiver<Answer>, Problem> {
+        self.has_time(deadline.saturating_duration_since(Instant::now()))?;
         let (reply, answer) = oneshot::channel();
+        let load = Work::add(&self.work, body.len());
         let job = Job {
             model,
             body,
+            held: (held, load),
             arrived: Instant::now(),
             deadline,
             reply,
@@ -123,7 +147,7 @@ impl Drop for Pool {
     }
 }
 
-fn work(models: &Models, metrics: &Metrics, queue: &Mutex<Receiver<Job>>) {
+fn run(models: &Models, metrics: &Metrics, work: &Work, queue: &Mutex<Receiver<Job>>) {
     loop {
         // The lock is held while waiting; the next worker waits for the lock instead of the queue.
         let job = queue
@@ -156,7 +180,10 @@ fn work(models: &Models, metrics: &Metrics, queue: &Mutex<Receiver<Job>>) {
             ),
         };
         let took = began.elapsed();
+        work.learn(job.body.len(), took);
         metrics.computed(rows, waited, took);
+        // Given back first: who has an answer may ask again at once.
+        drop((job.body, job.held));
         // A client that left in this moment needs no answer.
         let _ = job.reply.send(Answer { body, waited, took });
     }

@@ -67,6 +67,29 @@ impl Problem {
         .retry_after(1)
     }
 
+    /// The work before it would take longer than the request may.
+    pub fn behind(wait: std::time::Duration) -> Self {
+        let seconds = wait.as_secs_f64();
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "queue_slow",
+            format!("the requests before this one need about {seconds:.1} s more, which is longer than its limit"),
+        )
+        .hint("try again later, or send fewer rows at once")
+        .retry_after(seconds.ceil().clamp(1.0, 600.0) as u32)
+    }
+
+    /// All bodies together are more bytes than may be held.
+    pub fn crowded(most: usize) -> Self {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "crowded",
+            format!("the requests that are being answered hold the {most} bytes that they may"),
+        )
+        .hint("try again later, or start the server with a larger --max-in-flight")
+        .retry_after(1)
+    }
+
     /// The server is going down.
     pub fn stopping() -> Self {
         Problem::new(

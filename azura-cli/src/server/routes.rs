@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -15,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
+use super::budget::{Budget, Held};
 use super::metrics::Metrics;
 use super::pool::{Answer, Pool};
 use super::problem::Problem;
@@ -28,6 +30,8 @@ pub struct Shared {
     pub models: Models,
     /// The workers.
     pub pool: Arc<Pool>,
+    /// Bytes of bodies that may be held at once.
+    pub budget: Arc<Budget>,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// The options, with the port that was really taken.
@@ -72,7 +76,11 @@ async fn around(State(shared): State<Shared>, request: Request, next: Next) -> R
     let method = request.method().clone();
     let path = request.uri().path().to_string();
     shared.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
-    let mut response = match guard::check(shared.options.addr, request.headers()) {
+    let mut response = match guard::check(
+        shared.options.addr,
+        &shared.options.hosts,
+        request.headers(),
+    ) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
@@ -164,7 +172,9 @@ async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Resp
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {
-    let text = shared.metrics.render(&shared.models, shared.started);
+    let text = shared
+        .metrics
+        .render(&shared.models, shared.budget.held(), shared.started);
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
@@ -179,8 +189,8 @@ fn brief(served: &Served) -> Value {
     json!({"name": served.id, "app": info.app, "sha256": served.sha256, "parameters": info.parameters})
 }
 
-async fn show(State(shared): State<Shared>, Path(model): Path<String>) -> Response {
-    match find(&shared, &model) {
+async fn show(State(shared): State<Shared>, model: Named) -> Response {
+    match named(&shared, model) {
         Err(problem) => problem.into_response(),
         Ok(at) => {
             let served = &shared.models[at];
@@ -196,6 +206,20 @@ async fn show(State(shared): State<Shared>, Path(model): Path<String>) -> Respon
             );
             document(&value)
         }
+    }
+}
+
+/// The model's name in an address, or why it is no text.
+type Named = Result<Path<String>, PathRejection>;
+
+fn named(shared: &Shared, name: Named) -> Result<usize, Problem> {
+    match name {
+        Ok(Path(name)) => find(shared, &name),
+        Err(_) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "address",
+            "the model's name in the address is not UTF-8",
+        )),
     }
 }
 
@@ -240,13 +264,13 @@ async fn wrong_method() -> Problem {
 /// `POST /v1/models/{model}/predict`
 async fn predict(
     State(shared): State<Shared>,
-    Path(model): Path<String>,
+    model: Named,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let began = Instant::now();
     let limit = limit(&headers, shared.options.timeout);
-    match answer(&shared, &model, &headers, body, began, limit).await {
+    match answer(&shared, model, &headers, body, began, limit).await {
         Ok(Answer { body, waited, took }) => {
             let mut response = match body {
                 Ok(text) => {
@@ -270,7 +294,9 @@ async fn predict(
         }
         Err(problem) => {
             match problem.code {
-                "queue_full" | "timeout" | "too_large" => shared.metrics.rejected(problem.code),
+                "queue_full" | "queue_slow" | "crowded" | "timeout" | "too_large" => {
+                    shared.metrics.rejected(problem.code)
+                }
                 _ => {}
             }
             problem.into_response()
@@ -288,13 +314,13 @@ fn limit(headers: &HeaderMap, most: Duration) -> Duration {
 
 async fn answer(
     shared: &Shared,
-    model: &str,
+    model: Named,
     headers: &HeaderMap,
     body: Body,
     began: Instant,
     limit: Duration,
 ) -> Result<Answer, Problem> {
-    let at = find(shared, model)?;
+    let at = named(shared, model)?;
     if let Some(kind) = headers.get(header::CONTENT_TYPE) {
         // `curl -d` sends a form's type, so that one is taken for JSON too.
         let kind = kind
@@ -318,7 +344,9 @@ async fn answer(
     }
     let deadline = began + limit;
     let until = tokio::time::Instant::from_std(deadline);
-    let body = tokio::time::timeout_at(until, read(body, shared.options.max_body))
+    shared.pool.has_time(limit)?;
+    let mut held = shared.budget.hold();
+    let body = tokio::time::timeout_at(until, read(body, shared.options.max_body, &mut held))
         .await
         .map_err(|_| {
             Problem::new(
@@ -327,7 +355,7 @@ async fn answer(
                 "the body did not arrive in time",
             )
         })??;
-    let answer = shared.pool.submit(at, body, deadline)?;
+    let answer = shared.pool.submit(at, body, held, deadline)?;
     match tokio::time::timeout_at(until, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         // The worker dropped it because it was late, or time is over here.
@@ -335,12 +363,15 @@ async fn answer(
     }
 }
 
-/// The whole body, if it is not larger than `most`; what is larger is refused before it is held in memory.
-async fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
+/// The whole body, if it is not larger than `most` and the budget has room for it; what is refused is refused before it is
+/// held in memory.
+async fn read(mut body: Body, most: usize, held: &mut Held) -> Result<Vec<u8>, Problem> {
     if body.size_hint().lower() > most as u64 {
         return Err(Problem::too_large(most));
     }
-    let mut bytes = Vec::new();
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    held.grow(announced)?;
+    let mut bytes = Vec::with_capacity(announced);
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|error| {
             Problem::new(
@@ -352,6 +383,12 @@ async fn read(mut body: Body, most: usize) -> Result<Vec<u8>, Problem> {
         if let Ok(data) = frame.into_data() {
             if bytes.len() + data.len() > most {
                 return Err(Problem::too_large(most));
+            }
+            if bytes.len() + data.len() > bytes.capacity() {
+                // The new and the old piece of memory, until one is copied to the other.
+                let size = (bytes.len() + data.len()).max(2 * bytes.len());
+                held.grow(size)?;
+                bytes.reserve_exact(size - bytes.len());
             }
             bytes.extend_from_slice(&data);
         }
