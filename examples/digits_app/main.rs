@@ -13,3 +13,14 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     azura_cli::run(azura_apps::builtin().with(&app::Digits))
 }
+
+#[test]
+fn the_readme_shows_this_program() {
+    let source = include_str!("main.rs");
+    let program = source
+        .split("\n\n")
+        .skip_while(|part| *part != "mod app;")
+        .take(3);
+    let program = program.collect::<Vec<_>>().join("\n\n");
+    assert!(include_str!("../../README.md").contains(program.trim_end()));
+}

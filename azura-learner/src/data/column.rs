@@ -230,3 +230,20 @@ impl From<Vec<Timestamp>> for Values {
         Values::Time(values)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_memory_is_an_error_with_the_size() {
+        let mut values = vec![1.0f64];
+        // Half of the address space: more than any system gives.
+        let error = reserve(&mut values, usize::MAX >> 5).unwrap_err();
+        assert_eq!(error.kind(), DataErrorKind::Memory);
+        assert_eq!(error.what(), "no memory for a column of 4398046511104 MiB",);
+        reserve(&mut values, 3).unwrap();
+        assert!(values.capacity() >= 4 && values == [1.0]);
+        assert_eq!(crate::Error::from(error).class(), crate::Class::Memory);
+    }
+}
