@@ -59,6 +59,7 @@ pub use dtype::{DType, Element};
 pub use error::{Error, Result};
 pub use ops::TopkOptions;
 pub use ops::{Activation, AttentionOptions, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};
+pub use ops::{NormOptions, Normalized, ResponseOptions};
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
 pub use tensor::Tensor;

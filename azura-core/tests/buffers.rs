@@ -29,7 +29,7 @@ fn buffers_are_state_and_no_parameters() -> Result<()> {
 
     // A step moves the parameter and nothing else; a buffer is no parameter without a gradient.
     let mut adam = Adam::new(&store)?;
-    weight.value().mul(&mean.value())?.sum_all()?.backward()?;
+    weight.value().mul(mean.value())?.sum_all()?.backward()?;
     assert!(store.untouched().is_empty());
     adam.step(0.1)?;
     assert_eq!(mean.value().to_vec::<f32>()?, [1.0, 2.0]);

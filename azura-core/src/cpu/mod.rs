@@ -10,6 +10,7 @@ pub(crate) mod gemm;
 pub(crate) mod lstm;
 pub(crate) mod map;
 pub mod math;
+pub(crate) mod norm;
 pub(crate) mod optim;
 pub(crate) mod reduce;
 pub(crate) mod scan;

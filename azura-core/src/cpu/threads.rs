@@ -114,6 +114,52 @@ pub(crate) fn for_rows<T: Send>(
     });
 }
 
+/// [`for_rows`] over two outputs with the same number of rows, of `width_a` and `width_b` items:
+/// `f(first_row, block_of_a, block_of_b)`.
+///
+/// # Panics
+/// If the outputs are not made of as many whole rows as each other.
+pub(crate) fn for_row_pairs<A: Send, B: Send>(
+    (a, width_a): (&mut [A], usize),
+    (b, width_b): (&mut [B], usize),
+    grain: usize,
+    f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+) {
+    assert!(
+        width_a > 0 && width_b > 0 && a.len().is_multiple_of(width_a),
+        "for_row_pairs takes whole rows"
+    );
+    let rows = a.len() / width_a;
+    assert_eq!(b.len(), rows * width_b, "the outputs have as many rows");
+    if rows == 0 {
+        return;
+    }
+    let parts = split(rows, grain);
+    if parts == 1 {
+        return f(0, a, b);
+    }
+    let (base_a, base_b) = (Shared(a.as_mut_ptr()), Shared(b.as_mut_ptr()));
+    parallel(parts, |i| {
+        let rows = part(rows, parts, i);
+        // SAFETY: the ranges of different parts are disjoint and inside `a`, which is borrowed mutably until
+        // `parallel` returns.
+        let a = unsafe {
+            std::slice::from_raw_parts_mut(
+                base_a.get().add(rows.start * width_a),
+                rows.len() * width_a,
+            )
+        };
+        // SAFETY: the same of `b`.
+        let b = unsafe {
+            std::slice::from_raw_parts_mut(
+                base_b.get().add(rows.start * width_b),
+                rows.len() * width_b,
+            )
+        };
+        f(rows.start, a, b);
+    });
+}
+
 /// A pointer that parts of one job may share; whoever dereferences it vouches for disjoint accesses.
 pub(crate) struct Shared<T>(pub(crate) *mut T);
 

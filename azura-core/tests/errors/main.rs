@@ -9,6 +9,7 @@ mod elementwise;
 mod linalg;
 mod loss;
 mod making;
+mod norm;
 mod random;
 mod recurrent;
 mod reduce;
@@ -71,6 +72,7 @@ fn messages() {
         linalg::messages(),
         loss::messages(),
         making::messages(),
+        norm::messages(),
         random::messages(),
         reduce::messages(),
         shape::messages(),
@@ -99,6 +101,7 @@ fn calls(args: &Args) -> Vec<Call<'_>> {
         linalg::calls(args),
         loss::calls(args),
         making::calls(args),
+        norm::calls(args),
         random::calls(args),
         recurrent::calls(args),
         reduce::calls(args),

@@ -12,6 +12,7 @@ mod attention;
 mod elementwise;
 mod linalg;
 mod loss;
+mod norm;
 mod random;
 mod recurrent;
 mod reduce;
@@ -86,6 +87,7 @@ fn table() -> Vec<Row> {
         elementwise::rows(),
         linalg::rows(),
         loss::rows(),
+        norm::rows(),
         random::rows(),
         recurrent::rows(),
         reduce::rows(),
