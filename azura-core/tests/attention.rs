@@ -2,7 +2,9 @@
 
 mod common;
 
-use azura_core::{AttentionOptions, DType, Result, Rng, Tensor, grad, with_threads};
+use azura_core::{
+    AttentionOptions, DType, KvCache, Result, Rng, RotaryPairs, Tensor, grad, with_threads,
+};
 use common::{Domain::Any, bits, distance, f64s, random};
 
 /// `softmax(q kᵀ / √D + mask) v` in whole matrices, the mask of floats.
@@ -234,5 +236,61 @@ fn dropout_drops_its_share_and_keeps_the_mean() -> Result<()> {
         first.iter().any(|&y| y != first[0]),
         "queries drop different keys"
     );
+    Ok(())
+}
+
+#[test]
+fn generation_with_a_cache_is_the_full_pass_bit_for_bit() -> Result<()> {
+    let (t, heads, kv, d) = (270, 4, 2, 16);
+    let [q, k, v] = inputs(9, [&[1, t, heads, d], &[1, t, kv, d], &[1, t, kv, d]]);
+    let [q, k, v] = [q, k, v].map(|x| x.cast(DType::F32).unwrap().transpose(1, 2).unwrap());
+    let angles = random(&mut Rng::new(10), &[t, 4], Any).cast(DType::F32)?;
+    let (cos, sin) = (angles.clone().cos()?, angles.sin()?);
+    let turn = |x: &Tensor, from: usize, n: usize| {
+        x.rotary(
+            &cos.narrow(0, from, n)?,
+            &sin.narrow(0, from, n)?,
+            RotaryPairs::Halves,
+        )
+    };
+    let grouped = |offset| AttentionOptions {
+        is_causal: true,
+        causal_offset: offset,
+        enable_gqa: true,
+        ..Default::default()
+    };
+    let full = turn(&q, 0, t)?.scaled_dot_product_attention(&turn(&k, 0, t)?, &v, grouped(0))?;
+    let mut cache = KvCache::new(&[1, kv], t, d, d, DType::F32)?;
+    // A prompt at once, then steps of one, with a longer one between.
+    let mut from = 0;
+    for n in [20, 1, 1, 100]
+        .into_iter()
+        .chain(std::iter::repeat_n(1, t - 122))
+    {
+        let part = |x: &Tensor| x.narrow(2, from, n);
+        let (keys, values) = cache.append(&turn(&part(&k)?, from, n)?, &part(&v)?)?;
+        let y = turn(&part(&q)?, from, n)?.scaled_dot_product_attention(
+            &keys,
+            &values,
+            grouped(from),
+        )?;
+        assert_eq!(bits(&y), bits(&part(&full)?), "from {from}");
+        from += n;
+    }
+    assert_eq!((cache.len(), cache.capacity()), (t, t));
+    Ok(())
+}
+
+#[test]
+fn a_cache_leaves_earlier_views_alone_and_can_go_back() -> Result<()> {
+    let mut cache = KvCache::new(&[2], 4, 1, 1, DType::F64)?;
+    let rows = |x: f64| Tensor::from_slice(&[x, -x], [2, 1, 1]);
+    cache.append(&rows(1.0)?, &rows(2.0)?)?;
+    let (keys, values) = cache.append(&rows(3.0)?, &rows(4.0)?)?;
+    cache.truncate(1);
+    let (other, _) = cache.append(&rows(5.0)?, &rows(6.0)?)?;
+    assert_eq!(f64s(&keys), [1.0, 3.0, -1.0, -3.0]);
+    assert_eq!(f64s(&values), [2.0, 4.0, -2.0, -4.0]);
+    assert_eq!(f64s(&other), [1.0, 5.0, -1.0, -5.0]);
     Ok(())
 }

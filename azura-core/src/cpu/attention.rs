@@ -13,13 +13,13 @@ mod forward;
 mod mask_gradient;
 mod tile;
 
-use super::gemm::{Mat, Real};
-use super::threads::{Shared, parallel, threads};
+use super::gemm::Real;
+use super::matrices::{Matrices, Target};
+use super::threads::{parallel, threads};
 use crate::Rng;
 pub(crate) use backward::{Gradients, Saved, backward};
 pub(crate) use forward::forward;
 pub(crate) use mask_gradient::{Places, mask_gradient};
-use std::marker::PhantomData;
 
 /// Queries of one tile: whole tiles of the matrix kernels (8 × 6, 4 × 12), few enough that little of a causal
 /// diagonal is multiplied in vain.
@@ -75,69 +75,6 @@ impl Dims {
         self.matrices()
             .saturating_mul(pairs)
             .saturating_mul(self.width + self.value_width)
-    }
-}
-
-/// Matrices of equal sizes somewhere in a buffer.
-pub(crate) struct Matrices<'a, E> {
-    pub data: &'a [E],
-    /// The first element of each.
-    pub starts: Vec<usize>,
-    pub row: usize,
-    pub col: usize,
-}
-
-impl<'a, T> Matrices<'a, T> {
-    /// `rows` rows from `first` on of matrix `index`.
-    fn at(&self, index: usize, first: usize, rows: usize, cols: usize) -> Mat<'a, T> {
-        let start = if rows == 0 {
-            0
-        } else {
-            self.starts[index] + first * self.row
-        };
-        let data = self.data.get(start..).unwrap_or(&[]);
-        Mat::strided(data, rows, cols, self.row, self.col)
-    }
-}
-
-/// Matrices to be written by several threads, with columns side by side.
-pub(crate) struct Target<'a, T> {
-    data: Shared<T>,
-    len: usize,
-    starts: Vec<usize>,
-    row: usize,
-    life: PhantomData<&'a mut [T]>,
-}
-
-impl<'a, T: Copy> Target<'a, T> {
-    pub(crate) fn new(data: &'a mut [T], starts: Vec<usize>, row: usize) -> Self {
-        Target {
-            len: data.len(),
-            data: Shared(data.as_mut_ptr()),
-            starts,
-            row,
-            life: PhantomData,
-        }
-    }
-
-    /// Writes row `row` of matrix `index`.
-    ///
-    /// # Safety
-    /// No other thread accesses that row during the call.
-    unsafe fn write(&self, index: usize, row: usize, values: &[T]) {
-        let start = self.starts[index] + row * self.row;
-        assert!(
-            values.is_empty() || start + values.len() <= self.len,
-            "the row lies in the target"
-        );
-        // SAFETY: the elements, if any, lie inside the slice that `new` borrowed; nobody else accesses them.
-        unsafe {
-            std::ptr::copy_nonoverlapping(
-                values.as_ptr(),
-                self.data.get().wrapping_add(start),
-                values.len(),
-            );
-        }
     }
 }
 

@@ -11,7 +11,7 @@ mod reduce;
 mod softmax;
 mod view;
 
-pub use attention::AttentionOptions;
+pub use attention::{AttentionOptions, RotaryPairs};
 pub use elementwise::Rhs;
 pub use loss::Reduction;
 pub use lstm::{LstmOptions, LstmOutput, LstmWeights};

@@ -1,7 +1,7 @@
 //! Attention.
 
 use crate::*;
-use azura_core::AttentionOptions;
+use azura_core::{AttentionOptions, KvCache, RotaryPairs};
 
 #[rustfmt::skip]
 pub fn messages() -> Vec<Message> {
@@ -10,7 +10,19 @@ pub fn messages() -> Vec<Message> {
     let (q, k, v) = (zeros(&[4, 2, 3]), zeros(&[4, 5, 3]), zeros(&[4, 5, 6]));
     let long = ints(&[1; 15]).reshape([5, 3]).unwrap();
     let mut rng = Rng::new(0);
+    let turn = |cos: &Tensor, sin: &Tensor| text(q.rotary(cos, sin, RotaryPairs::Halves));
+    let cache = |keys: &Tensor, values: &Tensor| text(KvCache::new(&[4], 6, 3, 6, DType::F32).unwrap().append(keys, values));
     vec![
+        (turn(&zeros(&[3, 1]), &zeros(&[3, 1])), "[rotary] needs [..., T, D], and cos and sin [T, R/2] with R at most D, but got [4, 2, 3], [3, 1] and [3, 1]"),
+        (turn(&zeros(&[2, 2]), &zeros(&[2, 2])), "[rotary] needs [..., T, D], and cos and sin [T, R/2] with R at most D, but got [4, 2, 3], [2, 2] and [2, 2]"),
+        (turn(&zeros(&[2, 1]), &zeros(&[2])), "[rotary] needs [..., T, D], and cos and sin [T, R/2] with R at most D, but got [4, 2, 3], [2, 1] and [2]"),
+        (turn(&zeros(&[2, 1]).variable(), &zeros(&[2, 1])), "[rotary] has no gradient: angles are constants; detach `cos` and `sin`"),
+        (turn(&ints(&[0]), &ints(&[0])), "[rotary] both operands must have the same dtype, but got f32 and i64; cast one with `cast`"),
+        (cache(&zeros(&[3, 5, 3]), &v), "[kv_cache] positions must have the sizes [4, 6, 3] but for axis 1, but got [3, 5, 3]"),
+        (cache(&k, &zeros(&[4, 4, 6])), "[kv_cache] there must be as many values as keys, but got [4, 5, 3] and [4, 4, 6]"),
+        (cache(&zeros(&[4, 7, 3]), &zeros(&[4, 7, 6])), "[kv_cache] the cache has room for 6 positions, but got 0 and 7 more"),
+        (cache(&k.clone().variable(), &v), "[kv_cache] has no gradient: a cache is for generation; run the model inside `no_grad`"),
+        (cache(&long, &v), "[kv_cache] the tensor must be f32, but got i64; cast it with `cast`"),
         (attend(&q, &zeros(&[4, 5, 2]), &v, O::default()),
             "[scaled_dot_product_attention] needs query [..., H, T, D], key [..., H, S, D] and value [..., H, S, E], but got [4, 2, 3], [4, 5, 2] and [4, 5, 6]"),
         (attend(&q, &k, &zeros(&[4, 4, 6]), O::default()),
@@ -40,6 +52,10 @@ pub fn messages() -> Vec<Message> {
 pub fn calls(x: &Args) -> Vec<Call<'_>> {
     let Args { a, b, c, number, keep, sizes, .. } = x;
     vec![
+        ("rotary", Box::new(move || {
+            let angles = b.detach();
+            a.rotary(&angles, &angles, if *keep { RotaryPairs::Halves } else { RotaryPairs::Interleaved })
+        })),
         ("scaled_dot_product_attention", Box::new(move || {
             let dropout = Some((*number, &mut Rng::new(1)));
             let options = AttentionOptions { is_causal: *keep, causal_offset: sizes[0], enable_gqa: sizes[1] % 2 == 0, dropout, ..Default::default() };

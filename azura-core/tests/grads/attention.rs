@@ -2,7 +2,7 @@
 
 use crate::common::Domain::Any;
 use crate::{Row, one, row};
-use azura_core::{AttentionOptions, Result, Rng, Tensor};
+use azura_core::{AttentionOptions, DType, Result, Rng, RotaryPairs, Tensor};
 
 /// Query, key, value: leading axes of every kind, broadcast ones, sizes 0 and 1.
 const PLAIN: &[&[&[usize]]] = &[
@@ -46,10 +46,29 @@ fn looks(x: &[Tensor]) -> Result<Tensor> {
     Tensor::from_vec(may, [t, s])
 }
 
+const TURNED: &[&[&[usize]]] = &[
+    &[&[3, 4]],
+    &[&[2, 1, 5]],
+    &[&[2, 2, 3, 6]],
+    &[&[1, 1]],
+    &[&[0, 4]],
+    &[&[2, 0]],
+    &[&[0, 2, 3]],
+];
+
+/// Turned by some angle for each row and pair, of at most two pairs.
+fn turn(x: &Tensor, pairs: RotaryPairs) -> Result<Vec<Tensor>> {
+    let (t, n) = (x.dim(-2)?, (x.dim(-1)? / 2).min(2));
+    let angles = Tensor::arange(t * n, DType::F64).reshape([t, n])?;
+    one(x.rotary(&angles.clone().cos()?, &angles.sin()?, pairs))
+}
+
 #[rustfmt::skip]
 pub fn rows() -> Vec<Row> {
     use AttentionOptions as O;
     vec![
+        row("rotary", Any, TURNED, |x| turn(&x[0], RotaryPairs::Halves)),
+        row("rotary interleaved", Any, TURNED, |x| turn(&x[0], RotaryPairs::Interleaved)),
         row("scaled_dot_product_attention", Any, PLAIN, |x| attend(x, O::default())),
         row("scaled_dot_product_attention causal", Any, PLAIN, |x| attend(x, O { is_causal: true, ..O::default() })),
         row("scaled_dot_product_attention causal from 1", Any, PLAIN, |x| {

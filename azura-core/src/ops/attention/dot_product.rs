@@ -1,17 +1,18 @@
 //! Scaled dot-product attention as one operation that keeps nothing of size T × S.
 
 use crate::autograd::{Backward, Edges, Grads, only};
-use crate::buffer::Buffer;
 use crate::cpu::attention::{
-    Call, Dims, Dropout, Gradients, Mask, Matrices, PER_BLOCK, Places, Saved, Target, backward,
-    forward, mask_gradient,
+    Call, Dims, Dropout, Gradients, Mask, PER_BLOCK, Places, Saved, backward, forward,
+    mask_gradient,
 };
 use crate::cpu::gemm;
 use crate::dtype::for_float;
-use crate::shape::{self, Layout, MAX_RANK, Shape};
-use crate::tensor::{Origin, Tensor, same_dtype};
+use crate::shape::{self, Layout, Shape};
+use crate::tensor::{Tensor, same_dtype};
+
 use crate::{DType, Element, Error, Result, Rng};
-use std::sync::Arc;
+
+use super::layout::{Fresh, lead, matrices, rows_in_order, starts, time_first, with_matrix};
 
 const OP: &str = "scaled_dot_product_attention";
 
@@ -133,22 +134,6 @@ struct Tape {
     time_first: bool,
 }
 
-/// The leading axes of a matrix or of many.
-fn lead(x: &Tensor) -> Shape {
-    x.shape()[..x.rank() - 2].iter().copied().collect()
-}
-
-/// `lead` with the sizes of a matrix after it.
-fn with_matrix(lead: &Shape, rows: usize, cols: usize) -> Result<Shape> {
-    let mut sizes = [0; MAX_RANK + 2];
-    sizes[..lead.len()].copy_from_slice(lead);
-    sizes[lead.len()] = rows;
-    sizes[lead.len() + 1] = cols;
-    let shape = Shape::new(OP, &sizes[..lead.len() + 2])?;
-    shape::checked_numel(OP, &shape)?;
-    Ok(shape)
-}
-
 impl Plan {
     /// Checks the sizes, and repeats leading axes where that is asked for.
     fn new(q: &Tensor, k: &Tensor, v: &Tensor, gqa: bool) -> Result<(Self, [Tensor; 3])> {
@@ -198,10 +183,10 @@ impl Plan {
             width: q.dim(-1)?,
             value_width: v.dim(-1)?,
         };
-        with_matrix(&q_lead, dims.queries, dims.value_width)?;
-        with_matrix(&q_lead, dims.queries, 2)?;
+        with_matrix(OP, &q_lead, dims.queries, dims.value_width)?;
+        with_matrix(OP, &q_lead, dims.queries, 2)?;
         let repeat = |x: &Tensor, lead: &Shape| {
-            let to = with_matrix(lead, x.dim(-2)?, x.dim(-1)?)?;
+            let to = with_matrix(OP, lead, x.dim(-2)?, x.dim(-1)?)?;
             if x.shape() == &to[..] {
                 Ok(x.clone())
             } else {
@@ -272,7 +257,7 @@ impl Plan {
             return Ok(None);
         }
         let d = &self.dims;
-        let blocks = with_matrix(&self.lead, d.queries, d.keys.div_ceil(PER_BLOCK))?;
+        let blocks = with_matrix(OP, &self.lead, d.queries, d.keys.div_ceil(PER_BLOCK))?;
         Ok(Some((
             p,
             rng.reserve(blocks.iter().product::<usize>() as u64),
@@ -288,88 +273,6 @@ fn with_keys(lead: &Shape, queries: usize, keys: usize) -> Result<Shape> {
 
 fn heads_differ(k: &Tensor, v: &Tensor) -> bool {
     k.dim(-3).ok() != v.dim(-3).ok()
-}
-
-/// Whether a tensor of heads lies in memory as `[..., T, H, D]`.
-fn time_first(x: &Tensor) -> bool {
-    let strides = &x.layout().strides;
-    x.rank() >= 3 && strides[x.rank() - 2] > strides[x.rank() - 3]
-}
-
-/// The tensor without a node, copied unless the elements of a row stand side by side.
-fn rows_in_order(x: &Tensor) -> Tensor {
-    let (strides, last) = (&x.layout().strides, x.rank() - 1);
-    let usable =
-        strides.iter().all(|&stride| stride >= 0) && (x.shape()[last] <= 1 || strides[last] == 1);
-    if usable {
-        x.detach()
-    } else {
-        x.contiguous_detached()
-    }
-}
-
-/// Where the matrices start that the leading axes of a layout enumerate.
-fn starts(layout: &Layout) -> Vec<usize> {
-    let mut starts = vec![layout.offset];
-    for axis in 0..layout.shape.len() - 2 {
-        let (size, stride) = (layout.shape[axis], layout.strides[axis] as usize);
-        starts = starts
-            .iter()
-            .flat_map(|start| (0..size).map(move |i| start + i * stride))
-            .collect();
-    }
-    starts
-}
-
-fn matrices<T: Element>(x: &Tensor) -> Matrices<'_, T> {
-    let layout = x.layout();
-    let (rank, strides) = (x.rank(), &layout.strides);
-    let col = if x.shape()[rank - 1] <= 1 {
-        0
-    } else {
-        strides[rank - 1] as usize
-    };
-    Matrices {
-        data: x.buffer_slice::<T>(),
-        starts: starts(layout),
-        row: strides[rank - 2] as usize,
-        col,
-    }
-}
-
-/// A tensor `lead + [rows, cols]` whose elements a kernel is about to write.
-struct Fresh {
-    buffer: Buffer,
-    layout: Layout,
-    dtype: DType,
-}
-
-impl Fresh {
-    /// `time_first` lets it lie as `[..., rows, heads, cols]`.
-    fn new(dtype: DType, lead: &Shape, rows: usize, cols: usize, time_first: bool) -> Result<Self> {
-        let mut sizes = with_matrix(lead, rows, cols)?;
-        let rank = sizes.len();
-        let mut axes: Vec<usize> = (0..rank).collect();
-        if time_first && rank >= 3 {
-            sizes.swap(rank - 3, rank - 2);
-            axes.swap(rank - 3, rank - 2);
-        }
-        let layout = Layout::contiguous(sizes).permute(&axes);
-        Ok(Fresh {
-            buffer: Buffer::uninit(layout.numel() * dtype.size()),
-            layout,
-            dtype,
-        })
-    }
-
-    fn target<T: Element>(&mut self) -> Target<'_, T> {
-        let row = self.layout.strides[self.layout.shape.len() - 2] as usize;
-        Target::new(self.buffer.as_mut_slice(), starts(&self.layout), row)
-    }
-
-    fn finish(self) -> Tensor {
-        Tensor::view_of(Arc::new(self.buffer), self.layout, self.dtype, Origin::None)
-    }
 }
 
 impl Tape {
@@ -398,8 +301,15 @@ impl Tape {
     fn forward(&self) -> Result<(Tensor, Tensor)> {
         let Plan { dims, lead, .. } = &self.plan;
         let dtype = self.q.dtype();
-        let mut out = Fresh::new(dtype, lead, dims.queries, dims.value_width, self.time_first)?;
-        let mut stats = Fresh::new(dtype, lead, dims.queries, 2, false)?;
+        let mut out = Fresh::new(
+            OP,
+            dtype,
+            lead,
+            dims.queries,
+            dims.value_width,
+            self.time_first,
+        )?;
+        let mut stats = Fresh::new(OP, dtype, lead, dims.queries, 2, false)?;
         for_float!(OP, dtype, T => forward(&self.call::<T>(), out.target(), stats.target()));
         Ok((out.finish(), stats.finish()))
     }
@@ -425,7 +335,7 @@ impl Backward for Rule {
         let (d, dtype) = (&plan.dims, q.dtype());
         let fresh = |wanted: bool, like: &Tensor, lead: &Shape, rows, cols| {
             wanted
-                .then(|| Fresh::new(dtype, lead, rows, cols, time_first(like)))
+                .then(|| Fresh::new(OP, dtype, lead, rows, cols, time_first(like)))
                 .transpose()
         };
         let mut dq = fresh(grads.wants(0), q, &plan.lead, d.queries, d.width)?;
