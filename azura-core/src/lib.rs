@@ -49,6 +49,7 @@ mod param;
 mod rng;
 pub mod serial;
 mod shape;
+mod sizes;
 mod tensor;
 
 pub use autograd::{CustomOp, checkpoint, detect_anomaly, grad, no_grad};
@@ -62,7 +63,9 @@ pub use kv_cache::KvCache;
 pub use ops::TopkOptions;
 pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};
 pub use ops::{AttentionOptions, RotaryPairs};
+pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
 pub use ops::{NormOptions, Normalized, ResponseOptions};
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
+pub use sizes::Sizes;
 pub use tensor::Tensor;

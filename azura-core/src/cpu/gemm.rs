@@ -153,8 +153,10 @@ pub(crate) enum Act {
 pub(crate) struct Epilogue<'a, T> {
     /// Adds to what C holds instead of overwriting it.
     pub(crate) accumulate: bool,
-    /// One number for each column of C.
+    /// One number for each column of C, or for each row.
     pub(crate) bias: Option<&'a [T]>,
+    /// The bias has one number for each row of C.
+    pub(crate) bias_of_rows: bool,
     /// The activation, applied last.
     pub(crate) act: Act,
 }
@@ -164,6 +166,7 @@ impl<T> Default for Epilogue<'_, T> {
         Epilogue {
             accumulate: false,
             bias: None,
+            bias_of_rows: false,
             act: Act::None,
         }
     }
@@ -213,7 +216,7 @@ pub(crate) fn gemm_packed<T: Real>(
 /// accumulates, and nobody else reads or writes them during the call. What lies between the rows is not accessed.
 ///
 /// # Panics
-/// If the inner sizes differ, rows of C overlap, or the bias has not one element for each column.
+/// If the inner sizes differ, rows of C overlap, or the bias has not one element for each column (or row).
 pub(crate) unsafe fn gemm_packed_at<T: Real>(
     a: Mat<'_, T>,
     b: PackedB<'_, T>,
@@ -224,6 +227,25 @@ pub(crate) unsafe fn gemm_packed_at<T: Real>(
     let set = b.set;
     // SAFETY: the caller's contract.
     unsafe { run(set, a, Right::Packed(b), c, c_stride, epilogue) };
+}
+
+/// [`gemm`] where C is given by its first element.
+///
+/// # Safety
+/// As for [`gemm_packed_at`].
+///
+/// # Panics
+/// As for [`gemm_packed_at`].
+pub(crate) unsafe fn gemm_at<T: Real>(
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    c: *mut T,
+    c_stride: usize,
+    epilogue: Epilogue<'_, T>,
+) {
+    let (set, b) = (InstructionSet::current(), Right::Plain(b));
+    // SAFETY: the caller's contract.
+    unsafe { run(set, a, b, c, c_stride, epilogue) };
 }
 
 /// Whether `len` elements hold a C whose rows are `c_stride` apart.
@@ -362,14 +384,20 @@ unsafe fn run<T: Real>(
     }
     assert!(m == 1 || c_stride >= n, "rows of C must not overlap");
     assert!(
-        epilogue.bias.is_none_or(|bias| bias.len() == n),
-        "one bias for each column"
+        epilogue
+            .bias
+            .is_none_or(|bias| bias.len() == if epilogue.bias_of_rows { m } else { n }),
+        "one bias for each column or row"
     );
     let kernels = T::kernels(set);
     let mut out = Out {
         c: Shared(c),
         stride: c_stride,
-        bias_step: 1,
+        bias_steps: if epilogue.bias_of_rows {
+            [0, 1]
+        } else {
+            [1, 0]
+        },
         epilogue,
     };
     let (mut a, mut b) = (a, b);
@@ -383,7 +411,11 @@ unsafe fn run<T: Real>(
         (a, b) = (column.t(), Right::Plain(a.t()));
         (m, n) = (n, m);
         out.stride = n;
-        out.bias_step = 0;
+        out.bias_steps = if epilogue.bias_of_rows {
+            [1, 0]
+        } else {
+            [0, 0]
+        };
     }
     let (rows, cols) = grid(kernels, m, n, k, &b);
     let unit = 2 * kernels.lanes;

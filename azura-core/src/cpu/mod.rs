@@ -4,6 +4,7 @@
 //! outputs only, so the bits of a result do not depend on the number of threads.
 
 pub(crate) mod attention;
+pub(crate) mod conv;
 pub(crate) mod dropout;
 pub(crate) mod fold;
 pub(crate) mod gemm;

@@ -1,6 +1,7 @@
 //! Operations on tensors, one file per family: documentation, checks, forward and backward side by side.
 
 mod attention;
+mod conv;
 mod dropout;
 mod elementwise;
 mod loss;
@@ -12,6 +13,7 @@ mod softmax;
 mod view;
 
 pub use attention::{AttentionOptions, RotaryPairs};
+pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
 pub use elementwise::Rhs;
 pub use loss::Reduction;
 pub use lstm::{LstmOptions, LstmOutput, LstmWeights};

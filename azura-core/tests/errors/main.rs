@@ -5,6 +5,7 @@ mod common;
 
 mod activation;
 mod attention;
+mod conv;
 mod elementwise;
 mod linalg;
 mod loss;
@@ -68,6 +69,7 @@ fn messages() {
     let rows: Vec<Message> = [
         activation::messages(),
         attention::messages(),
+        conv::messages(),
         elementwise::messages(),
         linalg::messages(),
         loss::messages(),
@@ -97,6 +99,7 @@ fn calls(args: &Args) -> Vec<Call<'_>> {
     [
         activation::calls(args),
         attention::calls(args),
+        conv::calls(args),
         elementwise::calls(args),
         linalg::calls(args),
         loss::calls(args),

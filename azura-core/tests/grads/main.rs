@@ -9,6 +9,7 @@ mod common;
 
 mod activation;
 mod attention;
+mod conv;
 mod elementwise;
 mod linalg;
 mod loss;
@@ -84,6 +85,7 @@ fn table() -> Vec<Row> {
     [
         activation::rows(),
         attention::rows(),
+        conv::rows(),
         elementwise::rows(),
         linalg::rows(),
         loss::rows(),

@@ -239,6 +239,52 @@ impl<T: Real> PackedB<'_, T> {
         })
     }
 
+    /// How many elements [`PackedB::filled`] needs for a matrix of this size.
+    pub(crate) fn room(rows: usize, cols: usize) -> usize {
+        let kernels = T::kernels(InstructionSet::current());
+        rows * cols.next_multiple_of(kernels.lanes)
+    }
+}
+
+impl<'a, T: Real> PackedB<'a, T> {
+    /// A matrix that never lies anywhere but here: `fill(k, cols, width, panel)` writes its columns `cols` of the rows
+    /// `k` so that element `(p, j)` of this block is `panel[p·width + j]`. Columns beyond the last are 0 already.
+    ///
+    /// # Panics
+    /// If `data` is smaller than [`PackedB::room`].
+    pub(crate) fn filled(
+        data: &'a mut [T],
+        rows: usize,
+        cols: usize,
+        mut fill: impl FnMut(Range<usize>, Range<usize>, usize, &mut [T]),
+    ) -> Self {
+        let set = InstructionSet::current();
+        let lanes = T::kernels(set).lanes;
+        let padded = cols.next_multiple_of(lanes);
+        let data = &mut data[..padded * rows];
+        for k in k_blocks::<T>(rows) {
+            for j in (0..cols).step_by(2 * lanes) {
+                let panel_cols = j..(j + 2 * lanes).min(cols);
+                let width = panel_cols.len().next_multiple_of(lanes);
+                let start = k.start * padded + j * k.len();
+                let panel = &mut data[start..start + k.len() * width];
+                if panel_cols.len() < width {
+                    panel.fill(T::default());
+                }
+                fill(k.clone(), panel_cols, width, panel);
+            }
+        }
+        PackedB {
+            set,
+            rows,
+            cols,
+            padded,
+            data,
+        }
+    }
+}
+
+impl<T> PackedB<'_, T> {
     /// The elements from the panel on that holds column `j` (a multiple of two vectors) of the block `k`.
     pub(super) fn panel(&self, k: &Range<usize>, j: usize) -> &[T] {
         &self.data[k.start * self.padded + j * k.len()..]

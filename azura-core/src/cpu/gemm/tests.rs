@@ -90,7 +90,8 @@ fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, cas
         Mat::strided(&b, k, n, br, bc),
     );
     let accumulate = case & 1 == 1;
-    let bias = (case & 2 == 2).then(|| numbers::<T>(n, 7));
+    let bias_of_rows = case & 10 == 10;
+    let bias = (case & 2 == 2).then(|| numbers::<T>(if bias_of_rows { m } else { n }, 7));
     let act = match case / 4 % 2 {
         0 => Act::None,
         _ => Act::Relu,
@@ -101,6 +102,7 @@ fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, cas
     let epilogue = Epilogue {
         accumulate,
         bias: bias.as_deref(),
+        bias_of_rows,
         act,
     };
     let mut first: Option<(InstructionSet, Vec<T>)> = None;
@@ -136,8 +138,9 @@ fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, cas
                             size += term.abs();
                         }
                         if let Some(bias) = &bias {
-                            want += bias[j].wide();
-                            size += bias[j].wide().abs();
+                            let bias = bias[if bias_of_rows { i } else { j }].wide();
+                            want += bias;
+                            size += bias.abs();
                         }
                         want = match act {
                             Act::None => want,

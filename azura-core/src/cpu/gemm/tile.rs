@@ -21,9 +21,12 @@ pub(crate) struct Tile<E> {
     pub last: usize,
     /// Adds to C instead of overwriting it.
     pub add: bool,
-    /// One value for each column (`bias_step` 1) or one for all of them (0); null for none. It is added last.
+    /// One value for each column (`bias_step` 1) or one for all of them (0), other ones for each row if `bias_row` is 1;
+    /// null for none. It is added last.
     pub bias: *const E,
     pub bias_step: usize,
+    /// To the next row's value.
+    pub bias_row: usize,
     pub relu: bool,
 }
 
@@ -85,6 +88,7 @@ unsafe fn tile<V: Lanes, const MR: usize, const NV: usize>(t: &Tile<V::E>) {
         };
         for (i, row) in acc.into_iter().enumerate() {
             let c = t.c.add(i * t.c_row);
+            let bias = t.bias.wrapping_add(i * t.bias_row);
             for (j, mut x) in row.into_iter().enumerate() {
                 let c = c.add(j * V::N);
                 let part = j + 1 == NV && t.last < V::N;
@@ -97,11 +101,11 @@ unsafe fn tile<V: Lanes, const MR: usize, const NV: usize>(t: &Tile<V::E>) {
                 }
                 if !t.bias.is_null() {
                     x = x.add(if t.bias_step == 0 {
-                        V::splat(t.bias)
+                        V::splat(bias)
                     } else if part {
-                        V::load_part(t.bias.add(j * V::N), t.last)
+                        V::load_part(bias.add(j * V::N), t.last)
                     } else {
-                        V::load(t.bias.add(j * V::N))
+                        V::load(bias.add(j * V::N))
                     });
                 }
                 if t.relu {

@@ -28,8 +28,8 @@ const ROW_VECTORS: usize = 8;
 pub(super) struct Out<'a, T> {
     pub(super) c: Shared<T>,
     pub(super) stride: usize,
-    /// 1, or 0 if one bias stands for all columns.
-    pub(super) bias_step: usize,
+    /// From one column's bias to the next, and from one row's to the next: 1 or 0.
+    pub(super) bias_steps: [usize; 2],
     pub(super) epilogue: Epilogue<'a, T>,
 }
 
@@ -227,13 +227,12 @@ impl<T: Real> Part<'_, T> {
         let Out {
             c,
             stride,
-            bias_step,
+            bias_steps: [bias_step, bias_row],
             epilogue,
         } = self.out;
+        let row = self.first_row + rows.start;
         let finish = k.end == self.a.cols;
-        let c = c
-            .get()
-            .wrapping_add((self.first_row + rows.start) * stride + cols.start);
+        let c = c.get().wrapping_add(row * stride + cols.start);
         let tile = Tile {
             k: terms,
             a: a.at,
@@ -246,10 +245,13 @@ impl<T: Real> Part<'_, T> {
             last: (cols.len() - 1) % self.kernels.lanes + 1,
             add: k.start > 0 || epilogue.accumulate,
             bias: match epilogue.bias {
-                Some(bias) if finish => bias.as_ptr().wrapping_add(cols.start * bias_step),
+                Some(bias) if finish => bias
+                    .as_ptr()
+                    .wrapping_add(cols.start * bias_step + row * bias_row),
                 _ => std::ptr::null(),
             },
             bias_step: *bias_step,
+            bias_row: *bias_row,
             relu: finish && matches!(epilogue.act, Act::Relu),
         };
         // SAFETY: the caller's contract.

@@ -1,6 +1,7 @@
 //! Operators: each family maps the names it knows to calls of our own operations.
 
 mod activation;
+mod conv;
 mod elementwise;
 mod linalg;
 pub mod loss;
@@ -15,6 +16,7 @@ type Family = fn(&str, &Call) -> Result<Option<Vec<Tensor>>, Why>;
 
 const FAMILIES: &[Family] = &[
     activation::run,
+    conv::run,
     elementwise::run,
     linalg::run,
     loss::run,
