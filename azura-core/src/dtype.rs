@@ -1,5 +1,6 @@
 //! The element types of a tensor.
 
+use half::{bf16, f16};
 use std::fmt;
 
 /// The type of a tensor's elements, known at run time.
@@ -10,6 +11,11 @@ pub enum DType {
     F32,
     /// 64-bit IEEE 754 floating point: gradient checks and data preparation.
     F64,
+    /// 16-bit IEEE 754 floating point: storage. Operations compute in f32 and round the result.
+    F16,
+    /// The upper half of an f32: storage with the range of f32 and 8 bits of precision.
+    /// Operations compute in f32 and round the result.
+    BF16,
     /// 64-bit signed integers: labels and indices.
     I64,
     /// 32-bit unsigned integers: token ids and indices.
@@ -24,13 +30,19 @@ impl DType {
         match self {
             DType::F32 | DType::U32 => 4,
             DType::F64 | DType::I64 => 8,
+            DType::F16 | DType::BF16 => 2,
             DType::Bool => 1,
         }
     }
 
     /// Whether elements are floating point numbers. Only those have gradients.
     pub fn is_float(self) -> bool {
-        matches!(self, DType::F32 | DType::F64)
+        matches!(self, DType::F32 | DType::F64) || self.is_half()
+    }
+
+    /// Whether elements are floating point numbers of 16 bits: stored so, computed with in f32.
+    pub fn is_half(self) -> bool {
+        matches!(self, DType::F16 | DType::BF16)
     }
 }
 
@@ -39,6 +51,8 @@ impl fmt::Display for DType {
         f.write_str(match self {
             DType::F32 => "f32",
             DType::F64 => "f64",
+            DType::F16 => "f16",
+            DType::BF16 => "bf16",
             DType::I64 => "i64",
             DType::U32 => "u32",
             DType::Bool => "bool",
@@ -50,13 +64,18 @@ mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
+    impl Sealed for half::f16 {}
+    impl Sealed for half::bf16 {}
     impl Sealed for i64 {}
     impl Sealed for u32 {}
     impl Sealed for bool {}
 }
 
-/// A Rust type that is the element of a tensor: `f32`, `f64`, `i64`, `u32` or `bool`.
-pub trait Element: Copy + Send + Sync + PartialEq + fmt::Debug + sealed::Sealed + 'static {
+/// A Rust type that is the element of a tensor: `f32`, `f64`, `f16`, `bf16`, `i64`,
+/// `u32` or `bool`.
+pub trait Element:
+    Copy + Default + Send + Sync + PartialEq + PartialOrd + fmt::Debug + sealed::Sealed + 'static
+{
     /// The dtype that stands for it.
     const DTYPE: DType;
     /// The nearest value to `x`; `bool` is `x != 0`.
@@ -78,6 +97,19 @@ macro_rules! element {
 }
 element!(f32 => F32, f64 => F64, i64 => I64, u32 => U32);
 
+macro_rules! half_element {
+    ($($ty:ty => $dtype:ident),*) => {$(
+        impl Element for $ty {
+            const DTYPE: DType = DType::$dtype;
+            #[inline(always)]
+            fn from_f64(x: f64) -> Self { <$ty>::from_f64(x) }
+            #[inline(always)]
+            fn to_f64(self) -> f64 { <$ty>::to_f64(self) }
+        }
+    )*};
+}
+half_element!(f16 => F16, bf16 => BF16);
+
 impl Element for bool {
     const DTYPE: DType = DType::Bool;
     #[inline(always)]
@@ -90,8 +122,25 @@ impl Element for bool {
     }
 }
 
-/// Runs `$body` with `$T` standing for the element type of `$dtype`.
+/// Runs `$body` with `$T` standing for the element type of `$dtype`: for what moves elements.
 macro_rules! for_dtype {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::F16 => {
+                type $T = half::f16;
+                $body
+            }
+            $crate::DType::BF16 => {
+                type $T = half::bf16;
+                $body
+            }
+            other => $crate::dtype::for_number!(other, $T => $body),
+        }
+    };
+}
+
+/// The same for dtypes that are computed with; the caller has widened the others.
+macro_rules! for_number {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
             $crate::DType::F32 => {
@@ -113,6 +162,9 @@ macro_rules! for_dtype {
             $crate::DType::Bool => {
                 type $T = bool;
                 $body
+            }
+            $crate::DType::F16 | $crate::DType::BF16 => {
+                unreachable!("halves are widened before they are computed with")
             }
         }
     };
@@ -167,4 +219,4 @@ macro_rules! for_integer {
         }
     };
 }
-pub(crate) use {for_dtype, for_float, for_integer};
+pub(crate) use {for_dtype, for_float, for_integer, for_number};

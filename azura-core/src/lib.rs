@@ -59,6 +59,7 @@ pub use cpu::threads::{threads, with_threads};
 pub use device::Device;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
+pub use half::{bf16, f16};
 pub use kv_cache::KvCache;
 pub use ops::TopkOptions;
 pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};

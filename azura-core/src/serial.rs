@@ -6,6 +6,7 @@
 use crate::dtype::for_dtype;
 use crate::tensor::Tensor;
 use crate::{DType, Element, Error, Result};
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
@@ -60,6 +61,8 @@ pub fn read(bytes: &[u8], name: &str) -> Result<File> {
             let dtype = match view.dtype() {
                 Dtype::F32 => DType::F32,
                 Dtype::F64 => DType::F64,
+                Dtype::F16 => DType::F16,
+                Dtype::BF16 => DType::BF16,
                 Dtype::I64 => DType::I64,
                 Dtype::U32 => DType::U32,
                 Dtype::BOOL => DType::Bool,
@@ -99,6 +102,8 @@ fn from_le_bytes(dtype: DType, data: &[u8], shape: &[usize]) -> Result<Tensor> {
     match dtype {
         DType::F32 => decode!(f32),
         DType::F64 => decode!(f64),
+        DType::F16 => decode!(f16),
+        DType::BF16 => decode!(bf16),
         DType::I64 => decode!(i64),
         DType::U32 => decode!(u32),
         // Any byte but 0 is true, as in the reference reader.
@@ -120,7 +125,7 @@ pub fn to_le_bytes(tensor: &Tensor) -> Vec<u8> {
             }
         )*};
     }
-    bytes!(f32, f64, i64, u32);
+    bytes!(f32, f64, f16, bf16, i64, u32);
     impl Bytes for bool {
         fn put(self, out: &mut Vec<u8>) {
             out.push(u8::from(self));
@@ -193,6 +198,8 @@ fn stored_dtype(dtype: DType) -> &'static str {
     match dtype {
         DType::F32 => "F32",
         DType::F64 => "F64",
+        DType::F16 => "F16",
+        DType::BF16 => "BF16",
         DType::I64 => "I64",
         DType::U32 => "U32",
         DType::Bool => "BOOL",

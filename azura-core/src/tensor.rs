@@ -303,6 +303,9 @@ impl Tensor {
 
     /// This tensor, if its elements are floats.
     pub(crate) fn floats(self, op: &'static str) -> Result<Tensor> {
+        if self.dtype().is_half() {
+            return Ok(self);
+        }
         for_float!(op, self.dtype(), _T => Ok(self))
     }
 

@@ -3,11 +3,11 @@
 use super::apply::{map1, map2, map3, sum_to};
 use super::scalar::{Affine, DivBy, Power};
 use super::unary::{Value, unary};
-use crate::Result;
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::map::{Map1, Map2, Map3};
 use crate::cpu::math::{Dual, Num};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, same_dtype};
+use crate::{DType, Result};
 
 /// The right side of an arithmetic operation: a tensor or a number.
 ///
@@ -82,6 +82,10 @@ impl<T: Num, E: Binary, const K: usize> Map1<T, T> for Partial<E, K> {
 }
 
 pub(in crate::ops) fn binary<E: Binary>(a: Tensor, b: Tensor, e: E) -> Result<Tensor> {
+    let dtype = same_dtype(E::OP, &a, &b)?;
+    if dtype.is_half() {
+        return binary(a.cast(DType::F32)?, b.cast(DType::F32)?, e)?.cast(dtype);
+    }
     let edges = Edges::of(&[&a, &b]);
     let shapes = [*a.sizes(), *b.sizes()];
     let saved = (edges.recorded() && E::SAVES).then(|| (a.detach(), b.detach()));

@@ -3,9 +3,10 @@
 use super::apply::operand;
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::map::{self, Map1};
-use crate::dtype::for_dtype;
+use crate::dtype::for_number;
 use crate::tensor::Tensor;
 use crate::{DType, Element, Result};
+use half::{bf16, f16};
 
 struct Convert;
 
@@ -17,7 +18,8 @@ impl<A: Element, R: Element> Map1<A, R> for Convert {
 }
 
 impl Tensor {
-    /// The elements as another dtype: floats to integers are cut towards zero, to bool is `!= 0`.
+    /// The elements as another dtype: floats to integers are cut towards zero, to bool is `!= 0`,
+    /// to fewer bits the nearest number is taken, of two the even one.
     ///
     /// A gradient flows between floats.
     ///
@@ -28,19 +30,33 @@ impl Tensor {
         if from == dtype {
             return Ok(self.clone());
         }
+        if (from.is_half() || dtype.is_half()) && from != DType::F32 && dtype != DType::F32 {
+            // Every half is an f32; into a half PyTorch rounds twice too.
+            return self.cast(DType::F32)?.cast(dtype);
+        }
         let edges = if dtype.is_float() {
             Edges::of(&[self])
         } else {
             Edges::of(&[])
         };
-        let shape = *self.sizes();
-        let y = for_dtype!(from, A => for_dtype!(dtype, R => {
-            Tensor::fill_new::<R>(shape, |out| map::map1(&Convert, &operand::<A>(self, &shape), out))
-        }));
+        let y = match (from, dtype) {
+            (DType::F16, _) => self.converted::<f16, f32>(),
+            (DType::BF16, _) => self.converted::<bf16, f32>(),
+            (_, DType::F16) => self.converted::<f32, f16>(),
+            (_, DType::BF16) => self.converted::<f32, bf16>(),
+            _ => for_number!(from, A => for_number!(dtype, R => self.converted::<A, R>())),
+        };
         Ok(edges.record("cast", y, || {
             move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
                 grads.add(0, only(dy)?.cast(from)?)
             }
         }))
+    }
+
+    fn converted<A: Element, R: Element>(&self) -> Tensor {
+        let shape = *self.sizes();
+        Tensor::fill_new::<R>(shape, |out| {
+            map::map1(&Convert, &operand::<A>(self, &shape), out);
+        })
     }
 }

@@ -3,7 +3,7 @@
 use super::Rhs;
 use super::apply::operand;
 use crate::cpu::map::{self, Map2};
-use crate::dtype::for_dtype;
+use crate::dtype::for_number;
 use crate::shape;
 use crate::tensor::{Tensor, same_dtype};
 use crate::{DType, Error, Result};
@@ -78,9 +78,12 @@ where
         }
     };
     let dtype = same_dtype(op, a, &b)?;
+    if dtype.is_half() {
+        return compare(op, &a.cast(DType::F32)?, b.cast(DType::F32)?.into(), f);
+    }
     let shape = shape::broadcast(op, a.sizes(), b.sizes())?;
     Ok(
-        for_dtype!(dtype, T => Tensor::fill_new::<bool>(shape, |out| {
+        for_number!(dtype, T => Tensor::fill_new::<bool>(shape, |out| {
             map::map2(&f, &operand::<T>(a, &shape), &operand::<T>(&b, &shape), out);
         })),
     )

@@ -66,6 +66,10 @@ impl Tensor {
         let op = "where";
         condition.expect_dtype(op, DType::Bool)?;
         let dtype = same_dtype(op, yes, no)?;
+        if dtype.is_half() {
+            let [yes, no] = [yes.cast(DType::F32)?, no.cast(DType::F32)?];
+            return Tensor::where_(condition, &yes, &no)?.cast(dtype);
+        }
         let shape = shape::broadcast(op, yes.sizes(), no.sizes())?;
         let shape = shape::broadcast(op, condition.sizes(), &shape)?;
         let edges = Edges::of(&[yes, no]);

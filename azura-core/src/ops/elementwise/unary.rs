@@ -1,11 +1,11 @@
 //! Functions of one number.
 
 use super::apply::{map1, map2};
-use crate::Result;
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::map::{Map1, Map2};
 use crate::cpu::math::{Dual, Num};
 use crate::tensor::Tensor;
+use crate::{DType, Result};
 
 /// What the derivative of a unary operation is computed from.
 #[derive(PartialEq)]
@@ -47,6 +47,10 @@ impl<T: Num, E: Unary> Map2<T, T, T> for Slope<E> {
 }
 
 pub(super) fn unary<E: Unary>(x: Tensor, e: E) -> Result<Tensor> {
+    let dtype = x.dtype();
+    if dtype.is_half() {
+        return unary(x.cast(DType::F32)?, e)?.cast(dtype);
+    }
     let edges = Edges::of(&[&x]);
     let input = (edges.recorded() && E::SAVED == Saved::Input).then(|| x.detach());
     let y = map1(E::OP, x, Value(e))?;

@@ -5,7 +5,7 @@ use crate::autograd::{Edges, Grads, only};
 use crate::cpu::fold::{self, Extreme};
 use crate::cpu::map::Map3;
 use crate::cpu::spread;
-use crate::dtype::{for_dtype, for_float};
+use crate::dtype::{for_float, for_number};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::{DType, Result};
@@ -26,14 +26,14 @@ impl<T: fold::Ordered + Default> Map3<T, T, T, T> for Equal {
 
 /// The extremes of a contiguous `[outer, n, inner]`.
 fn extremes(x: &Tensor, sizes: [usize; 3], largest: bool) -> Tensor {
-    for_dtype!(x.dtype(), T => Tensor::fill_new::<T>(rest(sizes), |out| {
+    for_number!(x.dtype(), T => Tensor::fill_new::<T>(rest(sizes), |out| {
         fold::fold(x.slice::<T>(), sizes, &Extreme { largest }, out);
     }))
 }
 
 /// Where `y` stands first.
 fn indices(x: &Tensor, sizes: [usize; 3], y: &Tensor) -> Tensor {
-    for_dtype!(x.dtype(), T => Tensor::fill_new::<i64>(rest(sizes), |out| {
+    for_number!(x.dtype(), T => Tensor::fill_new::<i64>(rest(sizes), |out| {
         fold::first(x.slice::<T>(), sizes, y.slice::<T>(), out);
     }))
 }

@@ -2,10 +2,10 @@
 
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::sort::{self, Order};
-use crate::dtype::{for_dtype, for_float};
+use crate::dtype::{for_float, for_number};
 use crate::shape;
 use crate::tensor::Tensor;
-use crate::{Error, Result};
+use crate::{DType, Error, Result};
 
 /// What [`Tensor::topk`] takes. The default is PyTorch's: the largest along the last axis, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,10 @@ fn ordered(
     k: Option<usize>,
     how: Order,
 ) -> Result<(Tensor, Tensor)> {
+    if x.dtype().is_half() {
+        let (values, indices) = ordered(op, &x.cast(DType::F32)?, dim, k, how)?;
+        return Ok((values.cast(x.dtype())?, indices));
+    }
     if x.rank() == 0 {
         let (values, indices) = ordered(op, &x.reshape([1])?, dim, k, how)?;
         // One element, or none if none was asked for.
@@ -107,7 +111,7 @@ fn ordered(
     sizes[last] = k;
     let edges = Edges::of(&[&x]);
     let rows = x.detach();
-    let (values, indices) = for_dtype!(x.dtype(), T => {
+    let (values, indices) = for_number!(x.dtype(), T => {
         let x = rows.slice::<T>();
         let indices = Tensor::fill_new::<i64>(sizes, |out| sort::order(x, n, k, how, out));
         let values = Tensor::fill_new::<T>(sizes, |out| {

@@ -4,7 +4,7 @@ use super::{Plan, all, along, plan};
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::fold::{self, All, Any, SumExact};
 use crate::cpu::reduce::{self, Identity, Sum, Term};
-use crate::dtype::{for_dtype, for_float, for_integer};
+use crate::dtype::{for_float, for_integer, for_number};
 use crate::tensor::Tensor;
 use crate::{DType, Result};
 
@@ -69,6 +69,12 @@ impl Tensor {
         keepdim: bool,
         scale: impl Fn(usize) -> f64,
     ) -> Result<Tensor> {
+        if self.dtype().is_half() {
+            let wide = self.cast(DType::F32)?;
+            return wide
+                .scaled_sum(op, dims, keepdim, scale)?
+                .cast(self.dtype());
+        }
         let edges = Edges::of(&[self]);
         let plan = plan(op, self, dims, keepdim)?;
         let scale = scale(plan.sizes[1]);
@@ -130,7 +136,7 @@ fn truth(
     let [y] = along(op, &x.detach(), dims, keepdim, |x, sizes| {
         let shape = [sizes[0], sizes[2]].into_iter().collect();
         Ok([
-            for_dtype!(x.dtype(), T => Tensor::fill_new::<bool>(shape, |out| {
+            for_number!(x.dtype(), T => Tensor::fill_new::<bool>(shape, |out| {
                 if every {
                     fold::fold(x.slice::<T>(), sizes, &All, out);
                 } else {
