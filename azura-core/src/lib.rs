@@ -65,6 +65,7 @@ pub use ops::TopkOptions;
 pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};
 pub use ops::{AttentionOptions, RotaryPairs};
 pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
+pub use ops::{Indexing, PadMode, UnfoldOptions};
 pub use ops::{NormOptions, Normalized, ResponseOptions};
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;

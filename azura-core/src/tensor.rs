@@ -101,16 +101,6 @@ impl Tensor {
         Tensor::filled(Shape::empty(), value, dtype)
     }
 
-    /// `0, 1, …, n - 1`.
-    pub fn arange(n: usize, dtype: DType) -> Tensor {
-        let shape = [n].into_iter().collect();
-        for_dtype!(dtype, T => Tensor::fill_new::<T>(shape, |out| {
-            for (i, value) in out.iter_mut().enumerate() {
-                *value = T::from_f64(i as f64);
-            }
-        }))
-    }
-
     pub(crate) fn full_like(other: &Tensor, value: f64) -> Tensor {
         Tensor::filled(other.0.layout.shape, value, other.dtype())
     }

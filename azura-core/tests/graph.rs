@@ -174,7 +174,10 @@ impl CustomOp for Product {
         let y = x[0].clone().mul(&x[1])?;
         // A tensor that was made while recording is off has no past, and must not get one here.
         assert!(!y.needs_grad());
-        Ok((vec![y, Tensor::arange(2, DType::I64)], x.to_vec()))
+        Ok((
+            vec![y, Tensor::arange(0.0, 2.0, 1.0, DType::I64)?],
+            x.to_vec(),
+        ))
     }
 
     fn backward(

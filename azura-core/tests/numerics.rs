@@ -135,7 +135,7 @@ fn softmax_of_extremes() -> Result<()> {
         );
     }
     // A long row.
-    let x = Tensor::arange(200_000, DType::F32).mul(1e-4)?;
+    let x = Tensor::arange(0.0, 200_000.0, 1.0, DType::F32)?.mul(1e-4)?;
     assert!((value(x.softmax(0)?.sum_all()) - 1.0).abs() < 1e-5);
     Ok(())
 }

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 fn sample() -> Vec<(String, Tensor)> {
-    let x = Tensor::arange(24, DType::F32).reshape([2, 3, 4]).unwrap();
+    let x = Tensor::arange(0.0, 24.0, 1.0, DType::F32)
+        .unwrap()
+        .reshape([2, 3, 4])
+        .unwrap();
     [DType::F32, DType::F64, DType::I64, DType::U32, DType::Bool]
         .into_iter()
         .map(|dtype| {

@@ -5,8 +5,9 @@
 //! contiguous data.
 
 use super::simd::{Kernel, dispatch};
+use super::strides::{merge, runs};
 use super::threads::for_rows;
-use crate::shape::{Dims, Layout};
+use crate::shape::Layout;
 
 /// Elements gathered at a time: three operands of f64 take half of the first-level cache.
 const BLOCK: usize = 512;
@@ -78,58 +79,12 @@ enum Source<'a, T> {
     Splat(T),
 }
 
-/// The layout with neighbouring axes merged where they lie without a gap, so that inner runs are long.
-fn merge(layout: &Layout) -> Layout {
-    let mut merged = Layout {
-        shape: Dims::empty(),
-        strides: Dims::empty(),
-        offset: layout.offset,
-    };
-    for (&size, &stride) in layout.shape.iter().zip(layout.strides.iter()) {
-        if size == 1 {
-            continue;
-        }
-        match merged.shape.len().checked_sub(1) {
-            Some(last) if merged.strides[last] == stride * size as isize => {
-                merged.shape[last] *= size;
-                merged.strides[last] = stride;
-            }
-            _ => {
-                merged.shape.push(size);
-                merged.strides.push(stride);
-            }
-        }
-    }
-    if merged.shape.is_empty() {
-        merged.shape.push(1);
-        merged.strides.push(0);
-    }
-    merged
-}
-
 /// Copies elements `start..` of a merged layout, in row-major order, until `out` is full.
 fn gather<T: Copy>(data: &[T], layout: &Layout, start: usize, out: &mut [T]) {
-    let rank = layout.shape.len();
-    let (inner, step) = (layout.shape[rank - 1], layout.strides[rank - 1]);
-    // The index of `start`, outer axes only, and its position in the buffer.
-    let mut index: Dims<usize> = layout.shape.iter().map(|_| 0).collect();
-    let mut rest = start;
-    for axis in (0..rank).rev() {
-        index[axis] = rest % layout.shape[axis];
-        rest /= layout.shape[axis];
-    }
-    let mut row = layout.offset as isize;
-    for axis in 0..rank - 1 {
-        row += index[axis] as isize * layout.strides[axis];
-    }
-    let mut column = index[rank - 1];
-    let mut filled = 0;
-    while filled < out.len() {
-        let run = (inner - column).min(out.len() - filled);
-        let first = row + column as isize * step;
-        let target = &mut out[filled..filled + run];
+    runs(layout, start, out.len(), |first, step, run| {
+        let target = &mut out[run];
         match step {
-            1 => target.copy_from_slice(&data[first as usize..first as usize + run]),
+            1 => target.copy_from_slice(&data[first as usize..first as usize + target.len()]),
             0 => target.fill(data[first as usize]),
             _ => {
                 for (i, value) in target.iter_mut().enumerate() {
@@ -137,19 +92,7 @@ fn gather<T: Copy>(data: &[T], layout: &Layout, start: usize, out: &mut [T]) {
                 }
             }
         }
-        filled += run;
-        column = 0;
-        // Carry to the next row.
-        for axis in (0..rank - 1).rev() {
-            index[axis] += 1;
-            row += layout.strides[axis];
-            if index[axis] < layout.shape[axis] {
-                break;
-            }
-            row -= layout.strides[axis] * layout.shape[axis] as isize;
-            index[axis] = 0;
-        }
-    }
+    });
 }
 
 /// Copies the elements of a layout into `out` in row-major order.

@@ -20,3 +20,4 @@ pub use lstm::{LstmOptions, LstmOutput, LstmWeights};
 pub use matmul::Activation;
 pub use norm::{NormOptions, Normalized, ResponseOptions};
 pub use reduce::TopkOptions;
+pub use view::{Indexing, PadMode, UnfoldOptions};

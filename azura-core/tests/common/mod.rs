@@ -42,20 +42,24 @@ pub enum Seen {
     Narrowed,
     /// With one axis repeated.
     Expanded,
+    /// Backwards along every axis.
+    Flipped,
 }
 
 impl Seen {
-    pub const ALL: [Seen; 4] = [
+    pub const ALL: [Seen; 5] = [
         Seen::Plain,
         Seen::Transposed,
         Seen::Narrowed,
         Seen::Expanded,
+        Seen::Flipped,
     ];
 
     /// The shape of the base that [`Seen::view`] makes `shape` of; `None` if there is none.
     pub fn base(self, shape: &[usize]) -> Option<Vec<usize>> {
         match self {
             Seen::Plain => Some(shape.to_vec()),
+            Seen::Flipped => (!shape.is_empty()).then(|| shape.to_vec()),
             Seen::Transposed => (shape.len() > 1).then(|| shape.iter().rev().copied().collect()),
             Seen::Narrowed if shape.is_empty() => Some(vec![3]),
             Seen::Narrowed => Some(shape.iter().map(|size| size + 2).collect()),
@@ -85,6 +89,7 @@ impl Seen {
                 Ok(x)
             }
             Seen::Expanded => base.expand(shape),
+            Seen::Flipped => base.flip(&(0..shape.len() as isize).collect::<Vec<_>>()),
         }
     }
 }

@@ -338,6 +338,8 @@ fn optimiser_options_out_of_range() {
 
 #[test]
 fn integers_have_no_gradient() {
-    let x = Tensor::arange(3, DType::I64).variable();
+    let x = Tensor::arange(0.0, 3.0, 1.0, DType::I64)
+        .unwrap()
+        .variable();
     assert!(!x.needs_grad());
 }

@@ -1,12 +1,18 @@
 //! Shapes, joining and selection.
 
 use crate::*;
+use azura_core::{Indexing, PadMode, UnfoldOptions};
 
 #[rustfmt::skip]
 pub fn messages() -> Vec<Message> {
     let a = zeros(&[2, 3]);
     let b = zeros(&[4]);
     let double = Tensor::zeros([2, 3], DType::F64).unwrap();
+    let (masks, pair) = (Tensor::zeros([2], DType::Bool).unwrap(), ints(&[0, 1]));
+    let corner = pair.reshape([2, 1]).unwrap();
+    let image = zeros(&[1, 4, 4]);
+    let reach = PadMode::Reflect;
+    let window = |kernel, options| text(image.unfold(kernel, options));
     vec![
         (text(a.reshape([7])), "[reshape] the number of elements must stay the same, but got [2, 3] to [7]"),
         (text(a.flatten(1, 0)), "[flatten] the first axis must not come after the last, but got 1 and 0"),
@@ -32,14 +38,82 @@ pub fn messages() -> Vec<Message> {
         (text(a.index_select(0, &b)), "[index_select] indices must be u32 or i64, but got f32"),
         (text(a.index_select(0, &ints(&[1, 2]))), "[index_select] every index must lie in 0..2, but got 2 at position 1"),
         (text(a.index_select(0, &ints(&[-1]))), "[index_select] every index must lie in 0..2, but got -1 at position 0"),
+        (text(a.reshape_infer(&[-1, -1])), "[reshape_infer] sizes must not be negative, but for one -1, but got [-1, -1]"),
+        (text(a.reshape_infer(&[-1, 4])), "[reshape_infer] the other sizes must divide 6, but got [-1, 4]"),
+        (text(zeros(&[0]).reshape_infer(&[-1, 0])), "[reshape_infer] -1 must not stand beside a size of 0, where it could be anything, but got [-1, 0]"),
+        (text(a.unflatten(1, &[2, 2])), "[unflatten] the sizes must make up the size 3 of axis 1, but got [2, 2]"),
+        (text(a.unflatten(2, &[2])), "[unflatten] the axis must lie in -2..2, but got 2"),
+        (text(a.squeeze_dims(&[0, -2])), "[squeeze_dims] each axis may be named once, but got [0, -2]"),
+        (text(a.expand_keep(&[-1, 2, 3])), "[expand_keep] every size must be one to expand to, or -1 for an axis that is there, but got [-1, 2, 3] for [2, 3]"),
+        (text(a.movedim(&[0], &[0, 1])), "[movedim] as many axes must be named as places, but got [0] and [0, 1]"),
+        (text(a.movedim(&[0, 0], &[0, 1])), "[movedim] each axis may be named once, but got [0, 0]"),
+        (text(a.strided_slice(0, None, None, 0)), "[strided_slice] the step must not be 0, but got 0"),
+        (text(a.strided_slice(2, None, None, 1)), "[strided_slice] the axis must lie in -2..2, but got 2"),
+        (text(a.flip(&[2])), "[flip] the axis must lie in -2..2, but got 2"),
+        (text(a.flip(&[1, 1])), "[flip] each axis may be named once, but got [1, 1]"),
+        (text(a.diagonal(0, 1, -1)), "[diagonal] the axes must differ, but got 1 and -1"),
+        (text(b.diagonal(0, 0, 1)), "[diagonal] the axis must lie in -1..1, but got 1"),
+        (text(a.split(0, 0)), "[split] the size of a part must be positive where the axis has 2 entries, but got 0"),
+        (text(a.split_with_sizes(&[1, 3], 1)), "[split_with_sizes] the sizes must make up the size 3 of axis 1, but got [1, 3]"),
+        (text(a.chunk(0, 0)), "[chunk] there must be a part, but got 0"),
+        (text(zeros(&[0]).chunk(65537, 0)), "[chunk] an empty axis is cut into at most 65536 parts, but got 65537"),
+        (text(a.unbind(2)), "[unbind] the axis must lie in -2..2, but got 2"),
+        (text(a.repeat([2])), "[repeat] there must be a number for each of the 2 axes, but got [2]"),
+        (text(a.repeat([usize::MAX, 2])), "[repeat] the number of elements must fit the address space, but got [18446744073709551615, 6]"),
+        (text(a.tile([1; 9])), "[tile] a tensor has at most 8 axes, but got 9"),
+        (text(a.roll(&[1, 2], &[0])), "[roll] there must be a shift for each axis, but got [1, 2] for [0]"),
+        (text(a.roll(&[1], &[2])), "[roll] the axis must lie in -2..2, but got 2"),
+        (text(Tensor::meshgrid(&[], Indexing::Ij)), "[meshgrid] there must be a tensor, but got none"),
+        (text(Tensor::meshgrid(&[&b, &a], Indexing::Ij)), "[meshgrid] every tensor must have one axis, but got shape [2, 3]"),
+        (text(a.gather(0, &pair)), "[gather] the indices must have the axes of the tensor, and be no longer but along axis 0, but got [2] for [2, 3]"),
+        (text(a.gather(0, &zeros(&[2, 4]))), "[gather] the indices must have the axes of the tensor, and be no longer but along axis 0, but got [2, 4] for [2, 3]"),
+        (text(a.gather(0, &a)), "[gather] indices must be u32 or i64, but got f32"),
+        (text(a.gather(0, &ints(&[0, 2]).reshape([2, 1]).unwrap())), "[gather] every index must lie in 0..2, but got 2 at position [1, 0]"),
+        (text(a.take_along_dim(&pair, Some(0))), "[take_along_dim] the indices must have as many axes as the tensor, but got [2] and [2, 3]"),
+        (text(a.index(&[None, None, None])), "[index] at most 2 axes can be indexed, but got 3 indices"),
+        (text(a.index(&[None, Some(&ints(&[-4]))])), "[index] every index of axis 1 must lie in -3..3, but got -4 at position 0"),
+        (text(a.index(&[None, Some(&masks)])), "[index] a mask must have the sizes of the axes that it stands for, but got [2] for [2, 3]"),
+        (text(a.index(&[Some(&pair), Some(&ints(&[0, 1, 2]))])), "[index] sizes aligned at the last axis must be equal or 1, but got [2] and [3]"),
+        (text(a.index(&[Some(&b)])), "[index] indices must be u32 or i64, but got f32"),
+        (text(a.scatter(0, &corner, &zeros(&[1, 1]))), "[scatter] there must be a value for each index, but got values [1, 1] and indices [2, 1]"),
+        (text(a.scatter(0, &corner, &double)), "[scatter] both operands must have the same dtype, but got f32 and f64; cast one with `cast`"),
+        (text(pair.scatter(0, &pair, 0.5)), "[scatter] the number must be a value of the tensor's dtype i64, but got 0.5; cast the tensor with `cast`"),
+        (text(a.scatter_add(1, &pair, &a)), "[scatter_add] the indices must have the axes of the tensor, and be no longer but along axis 1, but got [2] for [2, 3]"),
+        (text(masks.scatter_add(0, &pair, &masks)), "[scatter_add] takes numbers, but got bool; cast it first with `cast`"),
+        (text(a.index_add(0, &pair, &b, 1.0)), "[index_add] ids must have one axis, and the values one entry for each id, but got ids [2] and values [4] for [2, 3]"),
+        (text(a.index_add(0, &ints(&[0, 5]), &a, 1.0)), "[index_add] every index must lie in 0..2, but got 5 at position 1"),
+        (text(pair.index_add(0, &pair, &pair, 0.5)), "[index_add] the number must be a value of the tensor's dtype i64, but got 0.5; cast the tensor with `cast`"),
+        (text(a.masked_fill(&a, 0.0)), "[masked_fill] the tensor must be bool, but got f32; cast it with `cast`"),
+        (text(a.masked_fill(&masks, &b)), "[masked_fill] the value must be a number or a tensor without axes, but got shape [4]"),
+        (text(a.masked_fill(&masks, 0.0)), "[masked_fill] sizes aligned at the last axis must be equal or 1, but got [2, 3] and [2]"),
+        (text(a.masked_select(&masks)), "[masked_select] sizes aligned at the last axis must be equal or 1, but got [2, 3] and [2]"),
+        (text(b.tril(0)), "[tril] the tensor must have two axes, but got shape [4]"),
+        (text(b.triu(0)), "[triu] the tensor must have two axes, but got shape [4]"),
+        (text(a.pad(&[1], PadMode::default())), "[pad] there must be two margins for each axis that is padded, but got [1] for [2, 3]"),
+        (text(a.pad(&[1; 6], PadMode::default())), "[pad] there must be two margins for each axis that is padded, but got [1, 1, 1, 1, 1, 1] for [2, 3]"),
+        (text(a.pad(&[-2, -2], PadMode::default())), "[pad] no more can be cropped than there is, but got margins -2 and -2 for size 3"),
+        (text(a.pad(&[isize::MIN, isize::MAX], PadMode::default())), "[pad] a margin must fit the address space, but got margins -9223372036854775808 and 9223372036854775807 for size 3"),
+        (text(a.pad(&[3, 0], reach)), "[pad] a reflected margin must be shorter than the axis, but got margins 3 and 0 for size 3"),
+        (text(zeros(&[0]).pad(&[1, 0], PadMode::Replicate)), "[pad] an empty axis has no edge to repeat, but got margins 1 and 0 for size 0"),
+        (text(a.pad(&[3, -1], PadMode::Circular)), "[pad] a circular margin must not be longer than what the axis keeps, but got margins 3 and -1 for size 3"),
+        (text(pair.pad(&[1, 0], PadMode::Constant(0.5))), "[pad] the number must be a value of the tensor's dtype i64, but got 0.5; cast the tensor with `cast`"),
+        (window([0, 1], UnfoldOptions::default()), "[unfold] the kernel must be at least 1, but got [0, 1]"),
+        (window([2, 2], UnfoldOptions { stride: [1, 0].into(), ..Default::default() }), "[unfold] the stride must be at least 1, but got [1, 0]"),
+        (window([3, 2], UnfoldOptions { dilation: [2, 1].into(), ..Default::default() }), "[unfold] a window must fit into the padded image, but got kernel [3, 2], dilation [2, 1] and padding [0, 0] for an image [4, 4]"),
+        (text(a.unfold([1, 1], UnfoldOptions::default())), "[unfold] needs [B, C, H, W] or [C, H, W], but got [2, 3]"),
+        (text(image.pixel_shuffle(2)), "[pixel_shuffle] the channels must be a multiple of the square of 2, but got [1, 4, 4]"),
+        (text(a.pixel_shuffle(2)), "[pixel_shuffle] needs [..., C, H, W], but got [2, 3]"),
+        (text(image.pixel_unshuffle(3)), "[pixel_unshuffle] height and width must be multiples of 3, but got [1, 4, 4]"),
+        (text(image.pixel_unshuffle(0)), "[pixel_unshuffle] the factor must be positive, but got 0"),
     ]
 }
 
 #[rustfmt::skip]
 pub fn calls(x: &Args) -> Vec<Call<'_>> {
-    let Args { a, b, c, shapes, dims, sizes, ids, .. } = x;
-    let sizes = *sizes;
-    let [d, e, _] = x.dims;
+    let Args { a, b, c, shapes, dims, sizes, ids, labels, number, keep, .. } = x;
+    let (sizes, number, keep) = (*sizes, *number, *keep);
+    let [d, e, f] = x.dims;
+    let margins = [d, e, f, d].map(|margin| margin % 9);
     vec![
         ("contiguous", Box::new(move || Ok(a.contiguous()))),
         ("reshape", Box::new(move || a.reshape(&shapes[1]))),
@@ -58,5 +132,57 @@ pub fn calls(x: &Args) -> Vec<Call<'_>> {
         ("stack", Box::new(move || Tensor::stack(&[a, b], d))),
         ("index_select", Box::new(move || a.index_select(d, ids))),
         ("index_select b", Box::new(move || a.index_select(d, b))),
+        ("reshape_infer", Box::new(move || a.reshape_infer(dims))),
+        ("unflatten", Box::new(move || a.unflatten(d, dims))),
+        ("squeeze_dims", Box::new(move || a.squeeze_dims(dims))),
+        ("squeeze_all", Box::new(move || a.squeeze_all())),
+        ("expand_keep", Box::new(move || a.expand_keep(&dims[..2]).and_then(|x| x.strided_slice(0, None, 2, 1)))),
+        ("movedim", Box::new(move || a.movedim(&dims[..2], &[f, d]))),
+        ("strided_slice", Box::new(move || a.strided_slice(d, e, f, e))),
+        ("strided_slice open", Box::new(move || a.strided_slice(d, None, e, f))),
+        ("flip", Box::new(move || a.flip(&dims[..2]))),
+        ("diagonal", Box::new(move || a.diagonal(d, e, f))),
+        ("split", Box::new(move || first(a.split(sizes[0], d)))),
+        ("split_with_sizes", Box::new(move || first(a.split_with_sizes(&sizes[..2], d)))),
+        ("chunk", Box::new(move || first(a.chunk(sizes[0], d)))),
+        ("unbind", Box::new(move || first(a.unbind(d)))),
+        ("repeat", Box::new(move || a.repeat(&shapes[1]))),
+        ("tile", Box::new(move || a.tile([sizes[0] % 7, 2]))),
+        ("tile far", Box::new(move || a.narrow(0, 0, 0)?.tile(sizes))),
+        ("roll", Box::new(move || a.roll(&dims[..2], &[d, f]))),
+        ("roll flat", Box::new(move || a.roll(&dims[..1], &[]))),
+        ("meshgrid", Box::new(move || first(Tensor::meshgrid(&[a, b], Indexing::Xy)))),
+        ("gather", Box::new(move || a.gather(d, labels))),
+        ("gather of b", Box::new(move || b.gather(d, &ids.reshape([2, 1])?))),
+        ("take_along_dim", Box::new(move || a.take_along_dim(ids, keep.then_some(d)))),
+        ("index", Box::new(move || a.index(&[Some(labels), None, Some(ids)]))),
+        ("index mask", Box::new(move || a.index(&[None, Some(&b.gt(0.0)?)]))),
+        ("scatter", Box::new(move || a.scatter(d, ids, b))),
+        ("scatter number", Box::new(move || a.scatter(d, labels, number))),
+        ("scatter_add", Box::new(move || a.scatter_add(d, labels, b))),
+        ("index_add", Box::new(move || a.index_add(d, ids, b, number))),
+        ("index_add same", Box::new(move || a.index_add(0, labels, a, 1.0))),
+        ("masked_fill", Box::new(move || a.masked_fill(&b.gt(0.0)?, number))),
+        ("masked_fill tensor", Box::new(move || a.masked_fill(&b.gt(0.0)?, c))),
+        ("masked_select", Box::new(move || a.masked_select(&b.gt(0.0)?))),
+        ("tril", Box::new(move || a.tril(d))),
+        ("triu", Box::new(move || a.triu(e))),
+        ("pad", Box::new(move || a.pad(&margins, PadMode::Constant(number)))),
+        ("pad reflect", Box::new(move || a.pad(&margins, PadMode::Reflect))),
+        ("pad replicate", Box::new(move || a.pad(&margins, PadMode::Replicate))),
+        ("pad circular", Box::new(move || a.pad(&margins[..2], PadMode::Circular))),
+        ("pad far", Box::new(move || a.narrow(0, 0, 0)?.pad(&dims[..2], PadMode::default())?.narrow(0, 0, 0))),
+        ("unfold", Box::new(move || a.unfold([sizes[0], sizes[1]], UnfoldOptions {
+            dilation: [sizes[2], 1].into(),
+            padding: [sizes[1] % 9, 2].into(),
+            stride: [sizes[0], 1].into(),
+        }))),
+        ("pixel_shuffle", Box::new(move || a.pixel_shuffle(sizes[0]))),
+        ("pixel_unshuffle", Box::new(move || a.pixel_unshuffle(sizes[0]))),
     ]
+}
+
+/// The first of several results.
+fn first(results: Result<Vec<Tensor>>) -> Result<Tensor> {
+    Ok(results?.into_iter().next().unwrap_or_else(|| zeros(&[0])))
 }

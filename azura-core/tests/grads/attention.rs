@@ -59,7 +59,7 @@ const TURNED: &[&[&[usize]]] = &[
 /// Turned by some angle for each row and pair, of at most two pairs.
 fn turn(x: &Tensor, pairs: RotaryPairs) -> Result<Vec<Tensor>> {
     let (t, n) = (x.dim(-2)?, (x.dim(-1)? / 2).min(2));
-    let angles = Tensor::arange(t * n, DType::F64).reshape([t, n])?;
+    let angles = Tensor::arange(0.0, (t * n) as f64, 1.0, DType::F64)?.reshape([t, n])?;
     one(x.rotary(&angles.clone().cos()?, &angles.sin()?, pairs))
 }
 

@@ -102,7 +102,12 @@ fn table() -> Vec<Row> {
 
 /// Operations through which no gradient flows, on purpose.
 fn without_gradient() -> Vec<&'static str> {
-    [elementwise::WITHOUT_GRADIENT, reduce::WITHOUT_GRADIENT].concat()
+    [
+        elementwise::WITHOUT_GRADIENT,
+        reduce::WITHOUT_GRADIENT,
+        shape::WITHOUT_GRADIENT,
+    ]
+    .concat()
 }
 
 /// One set of inputs: bases, and how the operation sees each.

@@ -5,7 +5,7 @@ use super::unary::{Unary, unary};
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::map::{self, Map3};
 use crate::cpu::math::Num;
-use crate::dtype::for_float;
+use crate::dtype::for_dtype;
 use crate::shape;
 use crate::tensor::{Tensor, same_dtype};
 use crate::{DType, Error, Result};
@@ -60,7 +60,7 @@ impl Tensor {
     /// `yes` where `condition` is true, else `no`; all broadcast together.
     ///
     /// # Errors
-    /// [`Error::DType`] if `condition` is not bool or the others' dtypes differ or are not floats,
+    /// [`Error::DType`] if `condition` is not bool or the others' dtypes differ,
     /// [`Error::Shape`] if sizes cannot be broadcast.
     pub fn where_(condition: &Tensor, yes: &Tensor, no: &Tensor) -> Result<Tensor> {
         let op = "where";
@@ -73,7 +73,7 @@ impl Tensor {
         let shape = shape::broadcast(op, yes.sizes(), no.sizes())?;
         let shape = shape::broadcast(op, condition.sizes(), &shape)?;
         let edges = Edges::of(&[yes, no]);
-        let y = for_float!(op, dtype, T => Tensor::fill_new::<T>(shape, |out| {
+        let y = for_dtype!(dtype, T => Tensor::fill_new::<T>(shape, |out| {
             map::map3(
                 &Pick,
                 &operand::<bool>(condition, &shape),
