@@ -5,16 +5,27 @@
 //! with one input and one output is a [`Module`]; one with states has its own `forward`.
 
 mod activation;
+mod attention;
 mod dropout;
 mod linear;
 mod lstm;
 mod sequential;
+mod transformer;
 
 pub use activation::{Relu, Sigmoid, Tanh};
+pub use attention::{
+    AttentionInputs, MultiHeadAttention, MultiHeadAttentionBuilder, PositionalEncoding,
+    RotaryEmbedding, sinusoidal_positions,
+};
 pub use dropout::Dropout;
 pub use linear::Linear;
 pub use lstm::{Lstm, LstmBuilder, LstmState};
 pub use sequential::Sequential;
+pub use transformer::{
+    DecoderMasks, EncoderMasks, Transformer, TransformerActivation, TransformerDecoder,
+    TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer, TransformerMasks,
+    TransformerOptions,
+};
 
 use azura_core::{Rng, Tensor};
 

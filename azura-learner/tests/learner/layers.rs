@@ -4,7 +4,7 @@ use azura_core::{DType, Rng, Store, Tensor};
 use azura_learner::layers::{Ctx, Dropout, Linear, Lstm, Module, Relu, Sequential, Sigmoid, Tanh};
 use azura_learner::{TrainConfig, loss, optim};
 
-fn random(shape: &[usize], seed: u64) -> Tensor {
+pub fn random(shape: &[usize], seed: u64) -> Tensor {
     let mut rng = Rng::new(seed);
     let values: Vec<f32> = (0..shape.iter().product())
         .map(|_| rng.normal() as f32)
@@ -13,7 +13,7 @@ fn random(shape: &[usize], seed: u64) -> Tensor {
 }
 
 /// One step; panics unless every parameter had a gradient that is not all zeros and moved.
-fn moves(store: &Store, forward: impl Fn(&mut Ctx) -> Tensor) {
+pub fn moves(store: &Store, forward: impl Fn(&mut Ctx) -> Tensor) {
     let before = store.state().unwrap();
     let mut optimizer = optim::optimizer(&TrainConfig::default(), store).unwrap();
     let output = forward(&mut Ctx::train(Rng::new(3)));

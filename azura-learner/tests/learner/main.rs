@@ -1,8 +1,10 @@
 //! Layers, trainer, checkpoints, model files and apps from the outside.
 
 mod app;
+mod attention;
 mod blobs;
 mod checkpoint;
+mod gpt;
 mod kill;
 mod layers;
 mod model_file;

@@ -1,6 +1,7 @@
 //! Modules: each family maps the names it knows to our own layers and operations.
 
 mod activation;
+mod attention;
 mod linalg;
 mod loss;
 mod recurrent;
@@ -23,7 +24,13 @@ pub struct Module<'a> {
 
 type Family = fn(&str, &Module<'_>) -> Result<Option<Vec<Tensor>>, Why>;
 
-const FAMILIES: &[Family] = &[activation::run, linalg::run, loss::run, recurrent::run];
+const FAMILIES: &[Family] = &[
+    activation::run,
+    attention::run,
+    linalg::run,
+    loss::run,
+    recurrent::run,
+];
 
 /// Runs the module that PyTorch calls `name`, without its `nn_`.
 pub fn run(name: &str, module: &Module<'_>) -> Outcome {
@@ -37,7 +44,6 @@ pub fn run(name: &str, module: &Module<'_>) -> Outcome {
 
 impl Module<'_> {
     /// Whether the case was recorded in training mode.
-    #[expect(dead_code, reason = "for modules that differ in training")]
     pub fn train(&self) -> bool {
         self.case.starts_with("train")
     }
@@ -104,7 +110,6 @@ impl Module<'_> {
     }
 
     /// A keyword argument of the call that is a tensor, if it was given.
-    #[expect(dead_code, reason = "for modules with masks")]
     pub fn keyword(&self, name: &str) -> Result<Option<Tensor>, Why> {
         let value = &self.call["kwargs"][name];
         let Some(stored) = value["$t"].as_str() else {
@@ -122,7 +127,6 @@ impl Module<'_> {
 
     /// Fills the parameters of a layer, which bear PyTorch's names, from the state of the case, and
     /// notes their gradients for comparison.
-    #[expect(dead_code, reason = "for modules made of layers")]
     pub fn load(&self, store: &Store) -> Result<(), Why> {
         let mut values = Vec::new();
         for param in store.params() {
@@ -142,7 +146,6 @@ impl Module<'_> {
     }
 
     /// An empty store of the reference's dtype.
-    #[expect(dead_code, reason = "for modules made of layers")]
     pub fn store(&self) -> Store {
         Store::new(DType::F64)
     }

@@ -1,6 +1,7 @@
 //! Operators: each family maps the names it knows to calls of our own operations.
 
 mod activation;
+mod attention;
 mod conv;
 mod elementwise;
 mod linalg;
@@ -16,6 +17,7 @@ type Family = fn(&str, &Call) -> Result<Option<Vec<Tensor>>, Why>;
 
 const FAMILIES: &[Family] = &[
     activation::run,
+    attention::run,
     conv::run,
     elementwise::run,
     linalg::run,
