@@ -62,7 +62,7 @@ pub use error::{Error, Result};
 pub use half::{bf16, f16};
 pub use kv_cache::KvCache;
 pub use ops::TopkOptions;
-pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs};
+pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs, Rounding};
 pub use ops::{AttentionOptions, RotaryPairs};
 pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
 pub use ops::{Indexing, PadMode, UnfoldOptions};

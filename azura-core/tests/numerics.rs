@@ -1,6 +1,8 @@
 //! Rounding, extremes and NaN in f32, the dtype of training.
 
 mod common;
+#[path = "numerics/elementwise.rs"]
+mod elementwise;
 
 use azura_core::{Activation, DType, Reduction, Result, Rng, Tensor, grad};
 use common::bits;

@@ -41,42 +41,41 @@ impl<'a, T: Copy + Default> Operand<'a, T> {
         }
     }
 
-    /// Elements `start..start + n` in the order of the output, through `block` if they lie elsewhere;
-    /// then `n` is at most its length.
-    fn piece<'b>(&'b self, start: usize, n: usize, block: &'b mut [T]) -> Source<'b, T> {
-        match self {
-            Operand::Slice(slice) => Source::Slice(&slice[start..start + n]),
-            Operand::Splat(value) => Source::Splat(*value),
-            Operand::Strided(data, layout) => {
-                gather(data, layout, start, &mut block[..n]);
-                Source::Slice(&block[..n])
-            }
-        }
-    }
-
-    /// The same as a slice always.
-    fn slice<'b>(&'b self, start: usize, n: usize, block: &'b mut [T]) -> &'b [T] {
-        match self {
-            Operand::Splat(value) => {
-                block[..n].fill(*value);
-                &block[..n]
-            }
-            Operand::Slice(slice) => &slice[start..start + n],
-            Operand::Strided(data, layout) => {
-                gather(data, layout, start, &mut block[..n]);
-                &block[..n]
-            }
-        }
-    }
-
     fn is_direct(&self) -> bool {
-        matches!(self, Operand::Slice(_) | Operand::Splat(_))
+        matches!(self, Operand::Slice(_))
     }
 }
 
-enum Source<'a, T> {
-    Slice(&'a [T]),
-    Splat(T),
+/// An operand as contiguous pieces, one after the other.
+struct Reader<'a, T> {
+    operand: &'a Operand<'a, T>,
+    block: [T; BLOCK],
+}
+
+impl<'a, T: Copy + Default> Reader<'a, T> {
+    fn new(operand: &'a Operand<'a, T>) -> Self {
+        let value = match operand {
+            Operand::Splat(value) => *value,
+            Operand::Slice(_) | Operand::Strided(..) => T::default(),
+        };
+        Reader {
+            operand,
+            block: [value; BLOCK],
+        }
+    }
+
+    /// Elements `start..start + n` in the order of the output; n is at most [`BLOCK`], unless the
+    /// operand is direct.
+    fn piece(&mut self, start: usize, n: usize) -> &[T] {
+        match self.operand {
+            Operand::Splat(_) => &self.block[..n],
+            Operand::Slice(slice) => &slice[start..start + n],
+            Operand::Strided(data, layout) => {
+                gather(data, layout, start, &mut self.block[..n]);
+                &self.block[..n]
+            }
+        }
+    }
 }
 
 /// Copies elements `start..` of a merged layout, in row-major order, until `out` is full.
@@ -107,220 +106,126 @@ pub(crate) fn copy<T: Copy + Send + Sync>(data: &[T], layout: &Layout, out: &mut
     }
 }
 
-/// A function of one number, written for vectorisation: `call` is `#[inline(always)]`.
-pub(crate) trait Map1<A, R>: Sync {
-    fn call(&self, a: A) -> R;
-}
+/// A loop over contiguous data: `out[i]` from element i of each of the N slices, which are as long.
+///
+/// Loops are passed without their type, so that what walks over operands is compiled once for each
+/// element type and not once for each function: the call costs a few nanoseconds a block.
+pub(crate) type Loop<'f, T, R, const N: usize> = &'f (dyn Fn([&[T]; N], &mut [R]) + Sync);
 
-/// A function of two numbers.
-pub(crate) trait Map2<A, B, R>: Sync {
-    fn call(&self, a: A, b: B) -> R;
-}
-
-/// A function of three numbers.
-pub(crate) trait Map3<A, B, C, R>: Sync {
-    fn call(&self, a: A, b: B, c: C) -> R;
-}
-
-struct Loop1<'a, A, R, F> {
-    f: &'a F,
-    a: Source<'a, A>,
-    out: &'a mut [R],
-}
-
-impl<A: Copy, R, F: Map1<A, R>> Kernel for Loop1<'_, A, R, F> {
-    #[inline(always)]
-    fn run(self) {
-        match self.a {
-            Source::Splat(a) => {
-                for out in self.out {
-                    *out = self.f.call(a);
-                }
-            }
-            Source::Slice(a) => {
-                for (out, &a) in self.out.iter_mut().zip(a) {
-                    *out = self.f.call(a);
-                }
-            }
-        }
-    }
-}
-
-struct Loop2<'a, A, B, R, F> {
-    f: &'a F,
-    a: Source<'a, A>,
-    b: Source<'a, B>,
-    out: &'a mut [R],
-}
-
-impl<A: Copy, B: Copy, R, F: Map2<A, B, R>> Kernel for Loop2<'_, A, B, R, F> {
-    #[inline(always)]
-    fn run(self) {
-        let (f, out) = (self.f, self.out);
-        match (self.a, self.b) {
-            (Source::Slice(a), Source::Slice(b)) => {
-                for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                    *out = f.call(a, b);
-                }
-            }
-            (Source::Slice(a), Source::Splat(b)) => {
-                for (out, &a) in out.iter_mut().zip(a) {
-                    *out = f.call(a, b);
-                }
-            }
-            (Source::Splat(a), Source::Slice(b)) => {
-                for (out, &b) in out.iter_mut().zip(b) {
-                    *out = f.call(a, b);
-                }
-            }
-            (Source::Splat(a), Source::Splat(b)) => {
-                for out in out {
-                    *out = f.call(a, b);
-                }
-            }
-        }
-    }
-}
-
-struct Loop3<'a, A, B, C, R, F> {
-    f: &'a F,
-    a: &'a [A],
-    b: &'a [B],
-    c: &'a [C],
-    out: &'a mut [R],
-}
-
-impl<A: Copy, B: Copy, C: Copy, R, F: Map3<A, B, C, R>> Kernel for Loop3<'_, A, B, C, R, F> {
-    #[inline(always)]
-    fn run(self) {
-        for (((out, &a), &b), &c) in self.out.iter_mut().zip(self.a).zip(self.b).zip(self.c) {
-            *out = self.f.call(a, b, c);
-        }
-    }
-}
-
-/// How many elements to hand to a compiled loop at once: all, unless something must be gathered.
+/// How many elements to hand to a loop at once: all, unless something must be gathered.
 fn step(all_direct: bool, len: usize) -> usize {
     if all_direct { len.max(1) } else { BLOCK }
 }
 
-/// `out[i] = f(a[i])`.
-pub(crate) fn map1<A, R, F>(f: &F, a: &Operand<'_, A>, out: &mut [R])
-where
-    A: Copy + Default + Send + Sync,
-    R: Send,
-    F: Map1<A, R>,
-{
-    for_rows(out, 1, GRAIN, |start, chunk| {
-        let mut block = [A::default(); BLOCK];
-        let step = step(a.is_direct(), chunk.len());
-        for (i, out) in chunk.chunks_mut(step).enumerate() {
-            let a = a.piece(start + i * step, out.len(), &mut block);
-            dispatch(Loop1 { f, a, out });
-        }
-    });
-}
-
-/// `out[i] = f(a[i], b[i])`.
-pub(crate) fn map2<A, B, R, F>(f: &F, a: &Operand<'_, A>, b: &Operand<'_, B>, out: &mut [R])
-where
-    A: Copy + Default + Send + Sync,
-    B: Copy + Default + Send + Sync,
-    R: Send,
-    F: Map2<A, B, R>,
-{
-    for_rows(out, 1, GRAIN, |start, chunk| {
-        let (mut block_a, mut block_b) = ([A::default(); BLOCK], [B::default(); BLOCK]);
-        let step = step(a.is_direct() && b.is_direct(), chunk.len());
-        for (i, out) in chunk.chunks_mut(step).enumerate() {
-            let (at, n) = (start + i * step, out.len());
-            let (a, b) = (a.piece(at, n, &mut block_a), b.piece(at, n, &mut block_b));
-            dispatch(Loop2 { f, a, b, out });
-        }
-    });
-}
-
-/// `out[i] = f(a[i], b[i], c[i])`.
-pub(crate) fn map3<A, B, C, R, F>(
-    f: &F,
-    a: &Operand<'_, A>,
-    b: &Operand<'_, B>,
-    c: &Operand<'_, C>,
+/// `out[i] = f(a[i], b[i], …)` for operands of one type.
+pub(crate) fn map<T, R, const N: usize>(
+    f: Loop<'_, T, R, N>,
+    operands: &[Operand<'_, T>; N],
     out: &mut [R],
 ) where
-    A: Copy + Default + Send + Sync,
-    B: Copy + Default + Send + Sync,
-    C: Copy + Default + Send + Sync,
+    T: Copy + Default + Send + Sync,
     R: Send,
-    F: Map3<A, B, C, R>,
+{
+    let all_direct = operands.iter().all(Operand::is_direct);
+    for_rows(out, 1, GRAIN, |start, chunk| {
+        let mut readers = operands.each_ref().map(Reader::new);
+        let step = step(all_direct, chunk.len());
+        for (i, out) in chunk.chunks_mut(step).enumerate() {
+            let (at, n) = (start + i * step, out.len());
+            f(readers.each_mut().map(|reader| reader.piece(at, n)), out);
+        }
+    });
+}
+
+/// The same where operand number `own` is `out` itself, before it is overwritten; what stands at its
+/// place in `operands` is not read.
+pub(crate) fn map_in_place<T, const N: usize>(
+    f: Loop<'_, T, T, N>,
+    own: usize,
+    operands: &[Operand<'_, T>; N],
+    out: &mut [T],
+) where
+    T: Copy + Default + Send + Sync,
 {
     for_rows(out, 1, GRAIN, |start, chunk| {
-        let (mut block_a, mut block_b, mut block_c) = (
-            [A::default(); BLOCK],
-            [B::default(); BLOCK],
-            [C::default(); BLOCK],
-        );
+        let mut readers = operands.each_ref().map(Reader::new);
+        let mut before = [T::default(); BLOCK];
         for (i, out) in chunk.chunks_mut(BLOCK).enumerate() {
             let (at, n) = (start + i * BLOCK, out.len());
-            let a = a.slice(at, n, &mut block_a);
-            let b = b.slice(at, n, &mut block_b);
-            let c = c.slice(at, n, &mut block_c);
-            dispatch(Loop3 { f, a, b, c, out });
-        }
-    });
-}
-
-/// `out[i] = f(out[i])`.
-pub(crate) fn map1_in_place<T, F>(f: &F, out: &mut [T])
-where
-    T: Copy + Default + Send + Sync,
-    F: Map1<T, T>,
-{
-    for_rows(out, 1, GRAIN, |_, chunk| {
-        let mut block = [T::default(); BLOCK];
-        for out in chunk.chunks_mut(BLOCK) {
-            let own = &mut block[..out.len()];
-            own.copy_from_slice(out);
-            dispatch(Loop1 {
-                f,
-                a: Source::Slice(own),
-                out,
+            before[..n].copy_from_slice(out);
+            let mut index = 0;
+            let pieces = readers.each_mut().map(|reader| {
+                index += 1;
+                if index == own + 1 {
+                    &before[..n]
+                } else {
+                    reader.piece(at, n)
+                }
             });
+            f(pieces, out);
         }
     });
 }
 
-/// `out[i] = f(out[i], b[i])`.
-pub(crate) fn map2_in_place<T, F>(f: &F, out: &mut [T], b: &Operand<'_, T>)
-where
-    T: Copy + Default + Send + Sync,
-    F: Map2<T, T, T>,
-{
+/// `out[i] = if condition[i] { yes[i] } else { no[i] }`.
+pub(crate) fn choose<T: Copy + Default + Send + Sync>(
+    condition: &Operand<'_, bool>,
+    yes: &Operand<'_, T>,
+    no: &Operand<'_, T>,
+    out: &mut [T],
+) {
     for_rows(out, 1, GRAIN, |start, chunk| {
-        let (mut block_a, mut block_b) = ([T::default(); BLOCK], [T::default(); BLOCK]);
+        let mut condition = Reader::new(condition);
+        let (mut yes, mut no) = (Reader::new(yes), Reader::new(no));
         for (i, out) in chunk.chunks_mut(BLOCK).enumerate() {
-            let own = &mut block_a[..out.len()];
-            own.copy_from_slice(out);
-            let b = b.piece(start + i * BLOCK, out.len(), &mut block_b);
-            dispatch(Loop2 {
-                f,
-                a: Source::Slice(own),
-                b,
-                out,
-            });
+            let (at, n) = (start + i * BLOCK, out.len());
+            let pieces = condition.piece(at, n).iter().zip(yes.piece(at, n));
+            for (out, ((&c, &y), &n)) in out.iter_mut().zip(pieces.zip(no.piece(at, n))) {
+                *out = if c { y } else { n };
+            }
         }
     });
+}
+
+/// A function of N numbers, written for vectorisation: `call` is `#[inline(always)]`.
+pub(crate) trait Map<T, R, const N: usize>: Sync {
+    fn call(&self, x: [T; N]) -> R;
+}
+
+struct Each<'a, T, R, F, const N: usize> {
+    f: &'a F,
+    x: [&'a [T]; N],
+    out: &'a mut [R],
+}
+
+impl<T: Copy, R, F: Map<T, R, N>, const N: usize> Kernel for Each<'_, T, R, F, N> {
+    #[inline(always)]
+    fn run(self) {
+        let n = self.out.len();
+        // Cut to one length, so that the loop has no checks.
+        let x = self.x.map(|x| &x[..n]);
+        for (i, out) in self.out.iter_mut().enumerate() {
+            *out = self.f.call(x.map(|x| x[i]));
+        }
+    }
+}
+
+/// `out[i] = f(x[0][i], x[1][i], …)`, compiled for each instruction set.
+pub(crate) fn each<T: Copy, R, F: Map<T, R, N>, const N: usize>(
+    f: &F,
+    x: [&[T]; N],
+    out: &mut [R],
+) {
+    dispatch(Each { f, x, out });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    struct Sub;
-    impl Map2<f64, f64, f64> for Sub {
-        #[inline(always)]
-        fn call(&self, a: f64, b: f64) -> f64 {
-            a - b
+    fn sub([a, b]: [&[f64]; 2], out: &mut [f64]) {
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+            *out = a - b;
         }
     }
 
@@ -358,14 +263,14 @@ mod tests {
             copy(&data, &view, &mut copied);
             assert_eq!(copied, naive, "{view:?}");
             let mut out = vec![0.0; numel];
-            map2(
-                &Sub,
-                &Operand::new(&data, view),
-                &Operand::Slice(&naive),
+            map(
+                &sub,
+                &[Operand::new(&data, view), Operand::Slice(&naive)],
                 &mut out,
             );
             assert!(out.iter().all(|&x| x == 0.0), "{view:?}");
-            map2_in_place(&Sub, &mut copied, &Operand::new(&data, view));
+            let operands = [Operand::Splat(f64::NAN), Operand::new(&data, view)];
+            map_in_place(&sub, 0, &operands, &mut copied);
             assert!(copied.iter().all(|&x| x == 0.0), "{view:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Rows of softmax: maximum, exponentials and their sum in one visit of the first-level cache.
 
 use super::fold::{TILE, tiles};
-use super::map::Map3;
+use super::map::Map;
 use super::math::Num;
 use super::simd::{Kernel, dispatch};
 use super::threads::for_rows;
@@ -295,9 +295,9 @@ impl<T: Real> Kernel for ExpSums<'_, T> {
 /// `(x, ln Σ exp(x), dy) -> dx`.
 pub(crate) struct LogSumExpBackward;
 
-impl<T: Real> Map3<T, T, T, T> for LogSumExpBackward {
+impl<T: Real> Map<T, T, 3> for LogSumExpBackward {
     #[inline(always)]
-    fn call(&self, x: T, y: T, dy: T) -> T {
+    fn call(&self, [x, y, dy]: [T; 3]) -> T {
         dy * (x - y).exp()
     }
 }

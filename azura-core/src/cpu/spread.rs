@@ -1,6 +1,6 @@
 //! The way back from a reduction: what `[outer, inner]` says about each of `[outer, n, inner]`.
 
-use super::map::Map3;
+use super::map::Map;
 use super::simd::{Kernel, dispatch};
 use super::threads::for_rows;
 
@@ -15,17 +15,17 @@ struct Loop<'a, T, F> {
     dx: &'a mut [T],
 }
 
-impl<T: Copy, F: Map3<T, T, T, T>> Kernel for Loop<'_, T, F> {
+impl<T: Copy, F: Map<T, T, 3>> Kernel for Loop<'_, T, F> {
     #[inline(always)]
     fn run(self) {
         if let ([y], [dy]) = (self.y, self.dy) {
             for (dx, &x) in self.dx.iter_mut().zip(self.x) {
-                *dx = self.f.call(x, *y, *dy);
+                *dx = self.f.call([x, *y, *dy]);
             }
         } else {
             let given = self.x.iter().zip(self.y).zip(self.dy);
             for (dx, ((&x, &y), &dy)) in self.dx.iter_mut().zip(given) {
-                *dx = self.f.call(x, y, dy);
+                *dx = self.f.call([x, y, dy]);
             }
         }
     }
@@ -40,7 +40,7 @@ pub(crate) fn spread<T, F>(
     dx: &mut [T],
 ) where
     T: Copy + Send + Sync,
-    F: Map3<T, T, T, T>,
+    F: Map<T, T, 3>,
 {
     // A run shares one `y` or has one for each element.
     let (run, repeats) = if inner == 1 { (n, 1) } else { (inner, n) };

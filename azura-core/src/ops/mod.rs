@@ -14,7 +14,7 @@ mod view;
 
 pub use attention::{AttentionOptions, RotaryPairs};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
-pub use elementwise::Rhs;
+pub use elementwise::{Rhs, Rounding};
 pub use loss::Reduction;
 pub use lstm::{LstmOptions, LstmOutput, LstmWeights};
 pub use matmul::Activation;

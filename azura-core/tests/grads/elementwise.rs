@@ -2,9 +2,32 @@
 
 use crate::common::Domain::{Any, Positive};
 use crate::{BINARY, Row, UNARY, one, row};
-use azura_core::{DType, Tensor};
+use azura_core::{DType, Rounding, Tensor};
 
-pub const WITHOUT_GRADIENT: &[&str] = &["eq", "ne", "lt", "le", "gt", "ge"];
+pub const WITHOUT_GRADIENT: &[&str] = &[
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "logical_not",
+    "isnan",
+    "isinf",
+    "isfinite",
+];
+
+/// Shapes of three inputs with every kind of broadcasting.
+const TERNARY: &[&[&[usize]]] = &[
+    &[&[3, 4], &[3, 4], &[3, 4]],
+    &[&[3, 4], &[4], &[3, 1]],
+    &[&[4], &[2, 1, 4], &[]],
+    &[&[], &[1], &[]],
+    &[&[0, 3], &[3], &[1, 1]],
+];
 
 #[rustfmt::skip]
 pub fn rows() -> Vec<Row> {
@@ -14,6 +37,25 @@ pub fn rows() -> Vec<Row> {
         row("sqrt", Positive, UNARY, |x| one(x[0].clone().sqrt())),
         row("square", Any, UNARY, |x| one(x[0].clone().square())),
         row("reciprocal", Positive, UNARY, |x| one(x[0].clone().reciprocal())),
+        row("rsqrt", Positive, UNARY, |x| one(x[0].clone().rsqrt())),
+        row("expm1", Any, UNARY, |x| one(x[0].clone().expm1())),
+        row("log1p", Positive, UNARY, |x| one(x[0].clone().log1p())),
+        row("log2", Positive, UNARY, |x| one(x[0].clone().log2())),
+        row("log10", Positive, UNARY, |x| one(x[0].clone().log10())),
+        row("tan", Any, UNARY, |x| one(x[0].clone().mul(0.3)?.tan())),
+        row("asin", Any, UNARY, |x| one(x[0].clone().mul(0.2)?.asin())),
+        row("acos", Any, UNARY, |x| one(x[0].clone().mul(0.2)?.acos())),
+        row("atan", Any, UNARY, |x| one(x[0].clone().atan())),
+        row("sinh", Any, UNARY, |x| one(x[0].clone().sinh())),
+        row("cosh", Any, UNARY, |x| one(x[0].clone().cosh())),
+        row("erf", Any, UNARY, |x| one(x[0].clone().erf())),
+        row("sign", Any, UNARY, |x| one(x[0].clone().sign())),
+        row("floor", Any, UNARY, |x| one(x[0].clone().floor())),
+        row("ceil", Any, UNARY, |x| one(x[0].clone().ceil())),
+        row("round", Any, UNARY, |x| one(x[0].clone().round())),
+        row("round_decimals", Any, UNARY, |x| one(x[0].clone().round_decimals(1))),
+        row("round_decimals to tens", Any, UNARY, |x| one(x[0].clone().mul(30.0)?.round_decimals(-1))),
+        row("trunc", Any, UNARY, |x| one(x[0].clone().trunc())),
         row("exp", Any, UNARY, |x| one(x[0].clone().exp())),
         row("log", Positive, UNARY, |x| one(x[0].clone().log())),
         row("sin", Any, UNARY, |x| one(x[0].clone().sin())),
@@ -25,6 +67,23 @@ pub fn rows() -> Vec<Row> {
         row("pow 1", Any, UNARY, |x| one(x[0].clone().pow(1.0))),
         row("pow 0", Any, UNARY, |x| one(x[0].clone().pow(0.0))),
         row("pow -1", Positive, UNARY, |x| one(x[0].clone().pow(-1.0))),
+        row("pow 2", Any, UNARY, |x| one(x[0].clone().pow(2))),
+        row("pow 0.5", Positive, UNARY, |x| one(x[0].clone().pow(0.5))),
+        row("pow by a tensor", Positive, BINARY, |x| one(x[0].clone().pow(&x[1]))),
+        row("rpow", Any, UNARY, |x| one(x[0].clone().rpow(1.7))),
+        row("atan2", Any, BINARY, |x| one(x[0].clone().atan2(&x[1].clone().add(3.0)?))),
+        row("lerp", Any, BINARY, |x| one(x[0].clone().lerp(&x[1], 0.3))),
+        row("lerp by a tensor", Any, TERNARY, |x| one(x[0].clone().lerp(&x[1], &x[2]))),
+        row("addcmul", Any, TERNARY, |x| one(x[0].clone().addcmul(&x[1], &x[2], -1.5))),
+        row("addcdiv", Positive, TERNARY, |x| one(x[0].clone().addcdiv(&x[1], &x[2], -1.5))),
+        row("div_rounded down", Positive, BINARY, |x| one(x[0].clone().div_rounded(&x[1], Rounding::Floor))),
+        row("div_rounded to zero", Any, UNARY, |x| one(x[0].clone().div_rounded(0.7, Rounding::Trunc))),
+        row("clamp by tensors", Any, TERNARY, |x| one(x[0].clone().clamp(&x[1], &x[2]))),
+        row("clamp by both kinds", Any, BINARY, |x| one(x[0].clone().clamp(&x[1], 0.5))),
+        row("clamp_min", Any, UNARY, |x| one(x[0].clone().clamp_min(-0.5))),
+        row("clamp_max", Any, UNARY, |x| one(x[0].clone().clamp_max(0.5))),
+        row("clamp_min by a tensor", Any, BINARY, |x| one(x[0].clone().clamp_min(&x[1]))),
+        row("clamp_max by a tensor", Any, BINARY, |x| one(x[0].clone().clamp_max(&x[1]))),
         row("clamp", Any, UNARY, |x| one(x[0].clone().clamp(-0.5, 0.75))),
         row("cast f64", Any, UNARY, |x| one(x[0].cast(DType::F64))),
         row("add", Any, BINARY, |x| one(x[0].clone().add(&x[1]))),

@@ -355,7 +355,36 @@ fn conventions_at_kinks() {
     assert_eq!(slope(0.0, |x| x.pow(1.0)), 1.0);
     assert_eq!(slope(0.0, |x| x.pow(0.0)), 0.0);
     assert_eq!(slope(0.0, Tensor::sqrt), f64::INFINITY);
+    assert_eq!(slope(0.0, Tensor::sign), 0.0);
+    assert_eq!(slope(0.0, Tensor::relu6), 0.0);
+    assert_eq!(slope(6.0, Tensor::relu6), 0.0);
+    assert_eq!(slope(f64::NAN, Tensor::relu6), 1.0);
+    assert_eq!(slope(1.0, |x| x.hardtanh(-1.0, 1.0)), 0.0);
+    assert_eq!(slope(0.0, |x| x.leaky_relu(0.1)), 0.1);
+    assert_eq!(slope(0.0, |x| x.elu(0.3)), 0.3);
+    assert_eq!(slope(0.0, |x| x.celu(0.3)), 1.0);
+    assert_eq!(slope(0.0, Tensor::selu), 1.758_099_340_847_376_6);
+    assert_eq!(slope(0.0, |x| x.softplus(1.0, 20.0)), 0.5);
+    assert_eq!(slope(0.0, Tensor::logsigmoid), 0.5);
+    assert_eq!(slope(0.0, Tensor::softsign), 1.0);
+    assert_eq!(slope(-3.0, Tensor::hardswish), 0.0);
+    assert_eq!(slope(3.0, Tensor::hardswish), 1.0);
+    assert_eq!(slope(3.0, Tensor::hardsigmoid), 0.0);
+    assert_eq!(slope(0.5, |x| x.hardshrink(0.5)), 0.0);
+    assert_eq!(slope(0.5, |x| x.softshrink(0.5)), 0.0);
+    assert_eq!(slope(f64::NAN, |x| x.softshrink(0.5)), 1.0);
+    assert_eq!(slope(0.5, |x| x.threshold(0.5, 0.0)), 0.0);
+    assert_eq!(
+        slope(0.0, |x| x.prelu(&Tensor::scalar(0.2, DType::F64))),
+        0.2
+    );
+    assert_eq!(slope(0.0, |x| x.rpow(0.0)), 0.0);
     let one = Tensor::scalar(1.0, DType::F64);
+    // At a bound all of it goes to the number, beyond it to the bound.
+    assert_eq!(slope(1.0, |x| x.clamp_min(&one)), 1.0);
+    assert_eq!(slope(1.0, |x| one.clone().clamp_min(&x)), 0.0);
+    assert_eq!(slope(2.0, |x| one.clone().clamp_min(&x)), 1.0);
+    assert_eq!(slope(0.5, |x| one.clone().clamp(-1.0, &x)), 1.0);
     assert_eq!(slope(1.0, |x| x.maximum(&one)), 0.5);
     assert_eq!(slope(1.0, |x| x.minimum(&one)), 0.5);
     assert_eq!(slope(1.0, |x| x.l1_loss(&one, Reduction::Mean)), 0.0);

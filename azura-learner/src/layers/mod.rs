@@ -9,10 +9,16 @@ mod attention;
 mod dropout;
 mod linear;
 mod lstm;
+mod prelu;
 mod sequential;
+mod softmax;
 mod transformer;
 
-pub use activation::{Relu, Sigmoid, Tanh};
+pub use activation::{
+    Celu, Elu, Gelu, Glu, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid,
+    Mish, Relu, Relu6, Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink,
+    Threshold,
+};
 pub use attention::{
     AttentionInputs, MultiHeadAttention, MultiHeadAttentionBuilder, PositionalEncoding,
     RotaryEmbedding, sinusoidal_positions,
@@ -20,7 +26,9 @@ pub use attention::{
 pub use dropout::Dropout;
 pub use linear::Linear;
 pub use lstm::{Lstm, LstmBuilder, LstmState};
+pub use prelu::Prelu;
 pub use sequential::Sequential;
+pub use softmax::{LogSoftmax, Softmax, Softmax2d, Softmin};
 pub use transformer::{
     DecoderMasks, EncoderMasks, Transformer, TransformerActivation, TransformerDecoder,
     TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer, TransformerMasks,

@@ -1,79 +1,76 @@
 //! Loops over tensors: broadcasting, and reuse of buffers that nobody else sees.
 
-use crate::cpu::map::{self, Map1, Map2, Map3, Operand};
+use crate::buffer::Buffer;
+use crate::cpu::map::{self, Loop, Operand};
 use crate::dtype::for_float;
 use crate::shape::{self, Shape};
 use crate::tensor::{Tensor, same_dtype};
-use crate::{Element, Result};
+use crate::{DType, Element, Result};
 
-/// `f` of each element, into the buffer of `x` if nobody else sees it.
-pub(super) fn map1<F>(op: &'static str, x: Tensor, f: F) -> Result<Tensor>
-where
-    F: Map1<f32, f32> + Map1<f64, f64>,
-{
-    let shape = *x.sizes();
-    for_float!(op, x.dtype(), T => Ok(match x.into_unique_buffer() {
-        Ok(mut buffer) => {
-            map::map1_in_place::<T, F>(&f, buffer.as_mut_slice());
-            Tensor::from_buffer(buffer, shape, T::DTYPE)
-        }
-        Err(x) => Tensor::fill_new::<T>(shape, |out| {
-            map::map1(&f, &Operand::new(x.buffer_slice::<T>(), *x.layout()), out);
-        }),
-    }))
+/// The loops of one function of N numbers, for one element type: what the engine needs to know of it.
+pub(super) trait Loops<T, const N: usize>: Sync {
+    fn run(&self, x: [&[T]; N], out: &mut [T]);
 }
 
-/// `f` of each pair of elements, broadcast; into the buffer of `a` or `b` where that is allowed.
-pub(super) fn map2<F>(op: &'static str, a: Tensor, b: Tensor, f: F) -> Result<Tensor>
-where
-    F: Map2<f32, f32, f32> + Map2<f64, f64, f64>,
-{
-    let dtype = same_dtype(op, &a, &b)?;
-    let shape = shape::broadcast(op, a.sizes(), b.sizes())?;
-    for_float!(op, dtype, T => {
-        let a = match reuse(a, &shape) {
-            Err(a) => a,
-            Ok(mut buffer) => {
-                map::map2_in_place::<T, F>(&f, buffer.as_mut_slice(), &operand(&b, &shape));
-                return Ok(Tensor::from_buffer(buffer, shape, dtype));
+/// Loops over floats.
+pub(super) trait FloatLoops<const N: usize>: Loops<f32, N> + Loops<f64, N> {}
+impl<L: Loops<f32, N> + Loops<f64, N>, const N: usize> FloatLoops<N> for L {}
+
+/// `f` of the elements of floats, broadcast; into the buffer of an operand where that is allowed.
+pub(super) fn apply<const N: usize>(
+    op: &'static str,
+    operands: [Tensor; N],
+    f: &dyn FloatLoops<N>,
+) -> Result<Tensor> {
+    let (dtype, shape) = together(op, &operands)?;
+    for_float!(op, dtype, T => Ok(apply_to::<T, N>(operands, shape, &|x, out| Loops::<T, N>::run(f, x, out))))
+}
+
+/// The dtype that all operands have, and the shape they are broadcast to.
+pub(super) fn together(op: &'static str, operands: &[Tensor]) -> Result<(DType, Shape)> {
+    let first = &operands[0];
+    let mut shape = *first.sizes();
+    for other in &operands[1..] {
+        same_dtype(op, first, other)?;
+        shape = shape::broadcast(op, &shape, other.sizes())?;
+    }
+    Ok((first.dtype(), shape))
+}
+
+/// [`apply`] for one element type; the operands have it, and can be broadcast to `shape`.
+pub(super) fn apply_to<T: Element + Default, const N: usize>(
+    operands: [Tensor; N],
+    shape: Shape,
+    f: Loop<'_, T, T, N>,
+) -> Tensor {
+    let mut operands = operands.map(Some);
+    for own in 0..N {
+        let mut buffer = match operands[own].take().map(|x| reuse(x, &shape)) {
+            None => continue,
+            Some(Err(x)) => {
+                operands[own] = Some(x);
+                continue;
             }
+            Some(Ok(buffer)) => buffer,
         };
-        let b = match reuse(b, &shape) {
-            Err(b) => b,
-            Ok(mut buffer) => {
-                map::map2_in_place::<T, _>(&Swapped(f), buffer.as_mut_slice(), &operand(&a, &shape));
-                return Ok(Tensor::from_buffer(buffer, shape, dtype));
-            }
-        };
-        Ok(Tensor::fill_new::<T>(shape, |out| {
-            map::map2(&f, &operand(&a, &shape), &operand(&b, &shape), out);
-        }))
+        // The operand whose buffer is overwritten is read from there.
+        let read = operands.each_ref().map(|x| match x {
+            Some(x) => operand(x, &shape),
+            None => Operand::Splat(T::default()),
+        });
+        map::map_in_place(f, own, &read, buffer.as_mut_slice());
+        return Tensor::from_buffer(buffer, shape, T::DTYPE);
+    }
+    Tensor::fill_new::<T>(shape, |out| {
+        let read = operands.each_ref().map(|x| match x {
+            Some(x) => operand(x, &shape),
+            None => unreachable!("only a reused operand is taken"),
+        });
+        map::map(f, &read, out);
     })
 }
 
-pub(super) fn map3<F>(op: &'static str, a: &Tensor, b: &Tensor, c: &Tensor, f: F) -> Result<Tensor>
-where
-    F: Map3<f32, f32, f32, f32> + Map3<f64, f64, f64, f64>,
-{
-    let shape = *c.sizes();
-    for_float!(op, a.dtype(), T => Ok(Tensor::fill_new::<T>(shape, |out| {
-        map::map3(&f, &operand::<T>(a, &shape), &operand::<T>(b, &shape), &operand::<T>(c, &shape), out);
-    })))
-}
-
-struct Swapped<F>(F);
-
-impl<T, F: Map2<T, T, T>> Map2<T, T, T> for Swapped<F> {
-    #[inline(always)]
-    fn call(&self, a: T, b: T) -> T {
-        self.0.call(b, a)
-    }
-}
-
-pub(super) fn reuse(
-    x: Tensor,
-    shape: &Shape,
-) -> std::result::Result<crate::buffer::Buffer, Tensor> {
+fn reuse(x: Tensor, shape: &Shape) -> std::result::Result<Buffer, Tensor> {
     if x.sizes() == shape {
         x.into_unique_buffer()
     } else {
@@ -81,6 +78,7 @@ pub(super) fn reuse(
     }
 }
 
+/// The elements of `x` in the order of a result of shape `shape`, to which it can be broadcast.
 pub(super) fn operand<'a, T: Element + Default>(x: &'a Tensor, shape: &Shape) -> Operand<'a, T> {
     let layout = x
         .layout()

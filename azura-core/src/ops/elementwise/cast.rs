@@ -2,20 +2,11 @@
 
 use super::apply::operand;
 use crate::autograd::{Edges, Grads, only};
-use crate::cpu::map::{self, Map1};
+use crate::cpu::map;
 use crate::dtype::for_number;
 use crate::tensor::Tensor;
 use crate::{DType, Element, Result};
 use half::{bf16, f16};
-
-struct Convert;
-
-impl<A: Element, R: Element> Map1<A, R> for Convert {
-    #[inline(always)]
-    fn call(&self, a: A) -> R {
-        R::from_f64(a.to_f64())
-    }
-}
 
 impl Tensor {
     /// The elements as another dtype: floats to integers are cut towards zero, to bool is `!= 0`,
@@ -56,7 +47,12 @@ impl Tensor {
     fn converted<A: Element, R: Element>(&self) -> Tensor {
         let shape = *self.sizes();
         Tensor::fill_new::<R>(shape, |out| {
-            map::map1(&Convert, &operand::<A>(self, &shape), out);
+            let run = |[x]: [&[A]; 1], out: &mut [R]| {
+                for (out, &x) in out.iter_mut().zip(x) {
+                    *out = R::from_f64(x.to_f64());
+                }
+            };
+            map::map(&run, &[operand::<A>(self, &shape)], out);
         })
     }
 }

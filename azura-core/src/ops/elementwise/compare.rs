@@ -1,24 +1,14 @@
-//! Comparisons.
+//! Comparisons, tests of single elements, and logic. Results are bool and carry no gradient.
 
-use super::Rhs;
-use super::apply::operand;
-use crate::cpu::map::{self, Map2};
-use crate::dtype::for_number;
-use crate::shape;
-use crate::tensor::{Tensor, same_dtype};
-use crate::{DType, Error, Result};
+use super::apply::{operand, together};
+use super::rhs::Rhs;
+use crate::cpu::map;
+use crate::dtype::{for_dtype, for_number};
+use crate::tensor::Tensor;
+use crate::{DType, Element, Result};
 
 macro_rules! comparisons {
-    ($($(#[$doc:meta])* $name:ident $ty:ident $op:tt;)*) => {
-        $(
-            struct $ty;
-            impl<T: PartialOrd> Map2<T, T, bool> for $ty {
-                #[inline(always)]
-                fn call(&self, a: T, b: T) -> bool {
-                    a $op b
-                }
-            }
-        )*
+    ($($(#[$doc:meta])* $name:ident $ty:ident;)*) => {
         impl Tensor {
             $(
                 $(#[$doc])*
@@ -26,10 +16,12 @@ macro_rules! comparisons {
                 /// The result is bool and carries no gradient.
                 ///
                 /// # Errors
-                /// [`Error::Shape`] if sizes cannot be broadcast, [`Error::DType`] if dtypes differ,
-                /// [`Error::Argument`] if a number is not a value of an integer tensor's dtype.
+                /// [`Error::Shape`](crate::Error::Shape) if sizes cannot be broadcast,
+                /// [`Error::DType`](crate::Error::DType) if dtypes differ,
+                /// [`Error::Argument`](crate::Error::Argument) if a number is not a value of an integer
+                /// tensor's dtype.
                 pub fn $name(&self, rhs: impl Into<Rhs>) -> Result<Tensor> {
-                    compare(stringify!($name), self, rhs.into(), $ty)
+                    compare(stringify!($name), self, rhs.into(), Pair::$ty)
                 }
             )*
         }
@@ -38,53 +30,120 @@ macro_rules! comparisons {
 
 comparisons! {
     /// `self == rhs` element by element.
-    eq Eq ==;
+    eq Eq;
     /// `self != rhs` element by element.
-    ne Ne !=;
+    ne Ne;
     /// `self < rhs` element by element.
-    lt Lt <;
+    lt Lt;
     /// `self <= rhs` element by element.
-    le Le <=;
+    le Le;
     /// `self > rhs` element by element.
-    gt Gt >;
+    gt Gt;
     /// `self >= rhs` element by element.
-    ge Ge >=;
+    ge Ge;
+    /// Whether both are true; a number is true unless it is 0, so NaN is too.
+    logical_and And;
+    /// Whether one or both are true; a number is true unless it is 0, so NaN is too.
+    logical_or Or;
+    /// Whether one is true and the other is not; a number is true unless it is 0, so NaN is too.
+    logical_xor Xor;
 }
 
-fn compare<F>(op: &'static str, a: &Tensor, b: Rhs, f: F) -> Result<Tensor>
-where
-    F: Map2<f32, f32, bool>
-        + Map2<f64, f64, bool>
-        + Map2<i64, i64, bool>
-        + Map2<u32, u32, bool>
-        + Map2<bool, bool, bool>,
-{
-    let b = match b {
-        Rhs::Tensor(b) => b,
-        Rhs::Scalar(value) => {
-            let b = Tensor::scalar(value, a.dtype());
-            // In a float's dtype a number is rounded; among integers it would become another one.
-            if !a.dtype().is_float() && b.cast(DType::F64)?.item::<f64>()? != value {
-                return Err(Error::argument(
-                    op,
-                    format!(
-                        "the number must be a value of the tensor's dtype {}",
-                        a.dtype()
-                    ),
-                    format!("{value}; cast the tensor with `cast`"),
-                ));
-            }
-            b
-        }
-    };
-    let dtype = same_dtype(op, a, &b)?;
+/// A question about two elements.
+#[derive(Clone, Copy)]
+enum Pair {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    Gt,
+    Ge,
+    And,
+    Or,
+    Xor,
+}
+
+fn compare(op: &'static str, a: &Tensor, b: Rhs, pair: Pair) -> Result<Tensor> {
+    let operands = [a.clone(), b.tensor(op, a.dtype())?];
+    let (dtype, shape) = together(op, &operands)?;
     if dtype.is_half() {
-        return compare(op, &a.cast(DType::F32)?, b.cast(DType::F32)?.into(), f);
+        let [a, b] = &operands;
+        return compare(op, &a.cast(DType::F32)?, b.cast(DType::F32)?.into(), pair);
     }
-    let shape = shape::broadcast(op, a.sizes(), b.sizes())?;
+    let [a, b] = match pair {
+        Pair::Gt | Pair::Ge => [&operands[1], &operands[0]],
+        _ => [&operands[0], &operands[1]],
+    };
     Ok(
-        for_number!(dtype, T => Tensor::fill_new::<bool>(shape, |out| {
-            map::map2(&f, &operand::<T>(a, &shape), &operand::<T>(&b, &shape), out);
+        for_dtype!(dtype, T => Tensor::fill_new::<bool>(shape, |out| {
+            let operands = [operand::<T>(a, &shape), operand::<T>(b, &shape)];
+            map::map(&|x, out| ask(pair, x, out), &operands, out);
         })),
     )
+}
+
+fn ask<T: Element + PartialOrd>(pair: Pair, x: [&[T]; 2], out: &mut [bool]) {
+    let is = |x: T| x != T::from_f64(0.0);
+    match pair {
+        Pair::Eq => each(x, out, |a, b| a == b),
+        Pair::Ne => each(x, out, |a, b| a != b),
+        Pair::Lt | Pair::Gt => each(x, out, |a, b| a < b),
+        Pair::Le | Pair::Ge => each(x, out, |a, b| a <= b),
+        Pair::And => each(x, out, |a, b| is(a) & is(b)),
+        Pair::Or => each(x, out, |a, b| is(a) | is(b)),
+        Pair::Xor => each(x, out, |a, b| is(a) ^ is(b)),
+    }
+}
+
+fn each<T: Copy>([a, b]: [&[T]; 2], out: &mut [bool], f: impl Fn(T, T) -> bool) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = f(a, b);
+    }
+}
+
+/// `f` of each element as an f64.
+fn test(x: &Tensor, f: impl Fn(f64) -> bool + Sync) -> Tensor {
+    let shape = *x.sizes();
+    for_dtype!(x.dtype(), T => Tensor::fill_new::<bool>(shape, |out| {
+        let run = |[x]: [&[T]; 1], out: &mut [bool]| {
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out = f(x.to_f64());
+            }
+        };
+        map::map(&run, &[operand::<T>(x, &shape)], out);
+    }))
+}
+
+impl Tensor {
+    /// Whether each element is 0 or false: the opposite of what it is in logic.
+    ///
+    /// # Errors
+    /// None today; the result leaves room for devices that lack a dtype.
+    pub fn logical_not(&self) -> Result<Tensor> {
+        Ok(test(self, |x| x == 0.0))
+    }
+
+    /// Whether each element is NaN.
+    ///
+    /// # Errors
+    /// None today; the result leaves room for devices that lack a dtype.
+    pub fn isnan(&self) -> Result<Tensor> {
+        Ok(test(self, f64::is_nan))
+    }
+
+    /// Whether each element is infinity of either sign.
+    ///
+    /// # Errors
+    /// None today; the result leaves room for devices that lack a dtype.
+    pub fn isinf(&self) -> Result<Tensor> {
+        Ok(test(self, f64::is_infinite))
+    }
+
+    /// Whether each element is neither infinite nor NaN.
+    ///
+    /// # Errors
+    /// None today; the result leaves room for devices that lack a dtype.
+    pub fn isfinite(&self) -> Result<Tensor> {
+        Ok(test(self, f64::is_finite))
+    }
 }

@@ -2,29 +2,36 @@
 //!
 //! An operation is one expression over [`Num`](crate::cpu::math::Num), written once. Its loop is
 //! compiled for each instruction set; its derivative is the same expression on dual numbers, unless a
-//! row says how to take it from the result (which then is what is saved). Adding an operation is
-//! adding a row.
+//! row says how to take it from the result (which then is what is saved) or writes it out. Adding an
+//! operation is adding a row.
 //!
 //! | file         | what lives there                                              |
 //! |--------------|---------------------------------------------------------------|
 //! | `apply`      | loops over tensors: broadcasting, reuse of buffers            |
-//! | `unary`      | functions of one number, and their rows                       |
+//! | `function`   | functions of one to three numbers, and operations made of them|
+//! | `rhs`        | a tensor or a number                                          |
+//! | `unary`      | functions of one number: exponentials, angles, rounding       |
 //! | `activation` | activation functions                                          |
-//! | `binary`     | functions of two numbers: arithmetic, `maximum`, `pow`        |
-//! | `scalar`     | a tensor with a number, and the operators                     |
-//! | `compare`    | comparisons                                                   |
+//! | `arithmetic` | `add` to `lerp`, and the operators                            |
+//! | `power`      | powers                                                        |
+//! | `integer`    | arithmetic on integers                                        |
+//! | `compare`    | comparisons and logic                                         |
 //! | `select`     | `clamp`, `where_`                                             |
 //! | `cast`       | elements as another dtype                                     |
 
 mod activation;
 mod apply;
-mod binary;
+mod arithmetic;
 mod cast;
 mod compare;
-mod scalar;
+mod function;
+mod integer;
+mod power;
+mod rhs;
 mod select;
 mod unary;
 
 pub(crate) use apply::sum_to;
-pub use binary::Rhs;
-pub(super) use binary::{Binary, binary};
+pub use arithmetic::Rounding;
+pub(super) use function::{Binary, binary};
+pub use rhs::Rhs;

@@ -1,81 +1,147 @@
 //! Choices between elements: `clamp` and `where_`.
 
 use super::apply::{operand, sum_to};
-use super::unary::{Unary, unary};
+use super::arithmetic::{binary_types, ternary_types};
+use super::function::{Binary, Ternary, binary, ternary, unary};
+use super::integer::{Op, integers, is_integer};
+use super::rhs::Rhs;
+use super::unary::unary_types;
 use crate::autograd::{Edges, Grads, only};
-use crate::cpu::map::{self, Map3};
+use crate::cpu::map;
 use crate::cpu::math::Num;
 use crate::dtype::for_dtype;
 use crate::shape;
 use crate::tensor::{Tensor, same_dtype};
 use crate::{DType, Error, Result};
 
-#[derive(Clone, Copy)]
-struct Clamp {
-    low: f64,
-    high: f64,
-}
-
-impl Unary for Clamp {
-    const OP: &'static str = "clamp";
-    #[inline(always)]
-    fn f<N: Num>(self, x: N) -> N {
-        let (low, high) = (N::lit(self.low), N::lit(self.high));
-        let x = low.gt_select(x, low, x);
-        x.gt_select(high, high, x)
-    }
-    #[inline(always)]
-    fn df<N: Num>(self, x: N) -> N {
+unary_types! {
+    Clamp(low, high) "clamp", |x| at_most(at_least(x, low), high), slope {
         let (zero, one) = (N::lit(0.0), N::lit(1.0));
-        let inside = x.gt_select(N::lit(self.high), zero, x.nan_select(zero, one));
-        N::lit(self.low).gt_select(x, zero, inside)
-    }
+        let below = x.gt_select(high, zero, x.nan_select(zero, one));
+        low.gt_select(x, zero, below)
+    };
+    ClampMin(low) "clamp_min", |x| at_least(x, low), slope at_or_above(x, low);
+    ClampMax(high) "clamp_max", |x| at_most(x, high), slope at_or_above(high, x);
 }
 
-struct Pick;
+binary_types! {
+    ClampMinTensor() "clamp_min", |x, low| at_least(x, low), slopes {
+        let (zero, one) = (N::lit(0.0), N::lit(1.0));
+        [at_or_above(x, low), low.gt_select(x, one, zero)]
+    };
+    ClampMaxTensor() "clamp_max", |x, high| at_most(x, high), slopes {
+        let (zero, one) = (N::lit(0.0), N::lit(1.0));
+        [at_or_above(high, x), x.gt_select(high, one, zero)]
+    };
+}
 
-impl<T> Map3<bool, T, T, T> for Pick {
-    #[inline(always)]
-    fn call(&self, condition: bool, yes: T, no: T) -> T {
-        if condition { yes } else { no }
-    }
+ternary_types! {
+    ClampTensor() "clamp", |x, low, high| at_most(at_least(x, low), high), slopes {
+        let (zero, one) = (N::lit(0.0), N::lit(1.0));
+        [
+            at_or_above(x, low) * at_or_above(high, x),
+            high.gt_select(low, low.gt_select(x, one, zero), zero),
+            x.gt_select(high, one, low.gt_select(high, one, zero)),
+        ]
+    };
+}
+
+/// The larger of both; NaN if one is.
+#[inline(always)]
+fn at_least<N: Num>(x: N, low: N) -> N {
+    low.gt_select(x, low, low.nan_select(low, x))
+}
+
+/// The smaller of both; NaN if one is.
+#[inline(always)]
+fn at_most<N: Num>(x: N, high: N) -> N {
+    x.gt_select(high, high, high.nan_select(high, x))
+}
+
+/// 1 if `a >= b`, else 0.
+#[inline(always)]
+fn at_or_above<N: Num>(a: N, b: N) -> N {
+    let (zero, one) = (N::lit(0.0), N::lit(1.0));
+    b.gt_select(a, zero, a.nan_select(zero, b.nan_select(zero, one)))
 }
 
 impl Tensor {
-    /// Each element moved into `[low, high]`; the gradient is 0 outside.
+    /// Each element moved into `low..=high`; bounds are numbers or tensors, all broadcast together. The
+    /// gradient is 0 outside, and goes to the bound there. For one bound see [`Tensor::clamp_min`] and
+    /// [`Tensor::clamp_max`]. Where a tensor of lower bounds exceeds the upper ones, these win.
     ///
     /// # Errors
-    /// [`Error::Argument`] unless `low <= high`, [`Error::DType`] if the dtype is not a float.
-    pub fn clamp(self, low: f64, high: f64) -> Result<Tensor> {
-        if low.is_nan() || high.is_nan() || low > high {
-            return Err(Error::argument(
-                "clamp",
-                "low must not exceed high",
-                format!("{low} and {high}"),
-            ));
+    /// [`Error::Argument`] unless `low <= high` if both are numbers, [`Error::Shape`] if sizes cannot be
+    /// broadcast, [`Error::DType`] if dtypes differ or are bool.
+    pub fn clamp(self, low: impl Into<Rhs>, high: impl Into<Rhs>) -> Result<Tensor> {
+        let op = "clamp";
+        let (low, high) = (low.into(), high.into());
+        if let (Rhs::Scalar(low), Rhs::Scalar(high)) = (&low, &high) {
+            let (low, high) = (*low, *high);
+            if low.is_nan() || high.is_nan() || low > high {
+                return Err(Error::argument(
+                    op,
+                    "low must not exceed high",
+                    format!("{low} and {high}"),
+                ));
+            }
+            if self.dtype().is_float() {
+                return unary(self, Clamp { low, high });
+            }
         }
-        unary(self, Clamp { low, high })
+        if is_integer(self.dtype()) {
+            return integers(op, Op::Minimum, integers(op, Op::Maximum, self, low)?, high);
+        }
+        let (low, high) = (
+            low.tensor(op, self.dtype())?,
+            high.tensor(op, self.dtype())?,
+        );
+        ternary(self, low, high, ClampTensor {})
     }
 
-    /// `yes` where `condition` is true, else `no`; all broadcast together.
+    /// Each element moved up to `low` if it is below; the gradient goes to the bound there.
     ///
     /// # Errors
-    /// [`Error::DType`] if `condition` is not bool or the others' dtypes differ,
-    /// [`Error::Shape`] if sizes cannot be broadcast.
+    /// Those of [`Tensor::add`].
+    pub fn clamp_min(self, low: impl Into<Rhs>) -> Result<Tensor> {
+        if is_integer(self.dtype()) {
+            return integers("clamp_min", Op::Maximum, self, low);
+        }
+        match low.into() {
+            Rhs::Scalar(low) => unary(self, ClampMin { low }),
+            Rhs::Tensor(low) => binary(self, low, ClampMinTensor {}),
+        }
+    }
+
+    /// Each element moved down to `high` if it is above; the gradient goes to the bound there.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::add`].
+    pub fn clamp_max(self, high: impl Into<Rhs>) -> Result<Tensor> {
+        if is_integer(self.dtype()) {
+            return integers("clamp_max", Op::Minimum, self, high);
+        }
+        match high.into() {
+            Rhs::Scalar(high) => unary(self, ClampMax { high }),
+            Rhs::Tensor(high) => binary(self, high, ClampMaxTensor {}),
+        }
+    }
+
+    /// `yes` where `condition` is true, else `no`; all broadcast together, of any dtype.
+    /// PyTorch: `where(condition, yes, no)`.
+    ///
+    /// # Errors
+    /// [`Error::DType`] if `condition` is not bool or the others' dtypes differ, [`Error::Shape`] if sizes
+    /// cannot be broadcast.
     pub fn where_(condition: &Tensor, yes: &Tensor, no: &Tensor) -> Result<Tensor> {
         let op = "where";
         condition.expect_dtype(op, DType::Bool)?;
         let dtype = same_dtype(op, yes, no)?;
-        if dtype.is_half() {
-            let [yes, no] = [yes.cast(DType::F32)?, no.cast(DType::F32)?];
-            return Tensor::where_(condition, &yes, &no)?.cast(dtype);
-        }
         let shape = shape::broadcast(op, yes.sizes(), no.sizes())?;
         let shape = shape::broadcast(op, condition.sizes(), &shape)?;
         let edges = Edges::of(&[yes, no]);
         let y = for_dtype!(dtype, T => Tensor::fill_new::<T>(shape, |out| {
-            map::map3(
-                &Pick,
+            map::choose(
                 &operand::<bool>(condition, &shape),
                 &operand::<T>(yes, &shape),
                 &operand::<T>(no, &shape),
@@ -88,16 +154,12 @@ impl Tensor {
                 let dy = only(dy)?;
                 let zero = Tensor::scalar(0.0, dy.dtype());
                 if grads.wants(0) {
-                    grads.add(
-                        0,
-                        sum_to(Tensor::where_(&condition, &dy, &zero)?, &shapes[0])?,
-                    )?;
+                    let dyes = Tensor::where_(&condition, &dy, &zero)?;
+                    grads.add(0, sum_to(dyes, &shapes[0])?)?;
                 }
                 if grads.wants(1) {
-                    grads.add(
-                        1,
-                        sum_to(Tensor::where_(&condition, &zero, &dy)?, &shapes[1])?,
-                    )?;
+                    let dno = Tensor::where_(&condition, &zero, &dy)?;
+                    grads.add(1, sum_to(dno, &shapes[1])?)?;
                 }
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use super::{all, along, not_empty};
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::fold::{self, Extreme};
-use crate::cpu::map::Map3;
+use crate::cpu::map::Map;
 use crate::cpu::spread;
 use crate::dtype::{for_float, for_number};
 use crate::shape::Shape;
@@ -13,9 +13,9 @@ use crate::{DType, Result};
 /// The gradient of an extreme goes to every element that is it: its share is in `dy` already.
 pub(super) struct Equal;
 
-impl<T: fold::Ordered + Default> Map3<T, T, T, T> for Equal {
+impl<T: fold::Ordered + Default> Map<T, T, 3> for Equal {
     #[inline(always)]
-    fn call(&self, x: T, y: T, dy: T) -> T {
+    fn call(&self, [x, y, dy]: [T; 3]) -> T {
         if x == y || (x.is_nan() && y.is_nan()) {
             dy
         } else {

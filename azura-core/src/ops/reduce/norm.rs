@@ -4,7 +4,7 @@ use super::extreme::share;
 use super::{all, along, not_empty};
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::fold::{self, NonZero, Norm1, Norm2, NormInf, NormNegInf, NormP};
-use crate::cpu::map::Map3;
+use crate::cpu::map::Map;
 use crate::cpu::math::Num;
 use crate::cpu::spread;
 use crate::dtype::for_float;
@@ -17,9 +17,9 @@ struct Slope {
     p: f64,
 }
 
-impl<T: Num + Element> Map3<T, T, T, T> for Slope {
+impl<T: Num + Element> Map<T, T, 3> for Slope {
     #[inline(always)]
-    fn call(&self, x: T, norm: T, dy: T) -> T {
+    fn call(&self, [x, norm, dy]: [T; 3]) -> T {
         let (x, norm, dy) = (x.to_f64(), norm.to_f64(), dy.to_f64());
         let p = self.p;
         let slope = if p == 2.0 {
@@ -38,9 +38,9 @@ impl<T: Num + Element> Map3<T, T, T, T> for Slope {
 /// The same for p = 1: the sign.
 struct Sign;
 
-impl<T: Num> Map3<T, T, T, T> for Sign {
+impl<T: Num> Map<T, T, 3> for Sign {
     #[inline(always)]
-    fn call(&self, x: T, _: T, dy: T) -> T {
+    fn call(&self, [x, _, dy]: [T; 3]) -> T {
         let zero = T::lit(0.0);
         let x_is_nan = x.nan_select(x, zero);
         x.gt_select(zero, dy, zero.gt_select(x, -dy, x_is_nan))

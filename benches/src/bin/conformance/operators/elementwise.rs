@@ -2,7 +2,7 @@
 
 use crate::call::{Call, one};
 use crate::file::{Why, lacks};
-use azura_core::Tensor;
+use azura_core::{Rhs, Rounding, Tensor};
 
 pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
     let x = || call.tensor(0, "input");
@@ -17,6 +17,27 @@ pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
         "sqrt" => unary(Tensor::sqrt)?,
         "square" => unary(Tensor::square)?,
         "reciprocal" => unary(Tensor::reciprocal)?,
+        "sign" => unary(Tensor::sign)?,
+        "rsqrt" => unary(Tensor::rsqrt)?,
+        "expm1" => unary(Tensor::expm1)?,
+        "log1p" => unary(Tensor::log1p)?,
+        "log2" => unary(Tensor::log2)?,
+        "log10" => unary(Tensor::log10)?,
+        "tan" => unary(Tensor::tan)?,
+        "asin" => unary(Tensor::asin)?,
+        "acos" => unary(Tensor::acos)?,
+        "atan" => unary(Tensor::atan)?,
+        "sinh" => unary(Tensor::sinh)?,
+        "cosh" => unary(Tensor::cosh)?,
+        "erf" => unary(Tensor::erf)?,
+        "floor" => unary(Tensor::floor)?,
+        "ceil" => unary(Tensor::ceil)?,
+        "round" => unary(Tensor::round)?,
+        "trunc" => unary(Tensor::trunc)?,
+        "round.decimals_0" | "round.decimals_3" | "round.decimals_neg_3" => {
+            let decimals = call.int(1, "decimals")?.unwrap_or(0);
+            one(x()?.clone().round_decimals(decimals as i32))?
+        }
         "exp" => unary(Tensor::exp)?,
         "log" => unary(Tensor::log)?,
         "sin" => unary(Tensor::sin)?,
@@ -42,14 +63,39 @@ pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
         }
         "maximum" | "max.binary" => one(x()?.clone().maximum(other()?))?,
         "minimum" | "min.binary" => one(x()?.clone().minimum(other()?))?,
-        "pow" => match call.float(1, "exponent")? {
-            Some(p) => one(x()?.clone().pow(p))?,
-            None => return lacks("no exponent"),
-        },
+        "div.floor_rounding" | "div.trunc_rounding" => {
+            let rounding = match name {
+                "div.floor_rounding" => Rounding::Floor,
+                _ => Rounding::Trunc,
+            };
+            one(x()?.clone().div_rounded(right(call, 1, "other")?, rounding))?
+        }
+        "atan2" => one(x()?.clone().atan2(other()?))?,
+        "pow" => one(x()?.clone().pow(right(call, 1, "exponent")?))?,
+        "lerp" => one(x()?
+            .clone()
+            .lerp(call.tensor(1, "end")?, right(call, 2, "weight")?))?,
+        "addcmul" | "addcdiv" => {
+            let (a, b) = (call.tensor(1, "tensor1")?, call.tensor(2, "tensor2")?);
+            let value = call.float(usize::MAX, "value")?.unwrap_or(1.0);
+            one(if name == "addcmul" {
+                x()?.clone().addcmul(a, b, value)
+            } else {
+                x()?.clone().addcdiv(a, b, value)
+            })?
+        }
         "clamp" => {
-            let low = call.float(1, "min")?.unwrap_or(f64::NEG_INFINITY);
-            let high = call.float(2, "max")?.unwrap_or(f64::INFINITY);
-            one(x()?.clone().clamp(low, high))?
+            let bound = |place, name: &str| -> Result<Option<Rhs>, Why> {
+                call.get(place, name)
+                    .map(|_| right(call, place, name))
+                    .transpose()
+            };
+            one(match (bound(1, "min")?, bound(2, "max")?) {
+                (Some(low), Some(high)) => x()?.clone().clamp(low, high),
+                (Some(low), None) => x()?.clone().clamp_min(low),
+                (None, Some(high)) => x()?.clone().clamp_max(high),
+                (None, None) => return lacks("no bound"),
+            })?
         }
         "where" => one(Tensor::where_(
             call.tensor(1, "condition")?,
@@ -58,4 +104,12 @@ pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
         ))?,
         _ => return Ok(None),
     }))
+}
+
+/// An argument that is a tensor or a number.
+fn right(call: &Call, place: usize, name: &str) -> Result<Rhs, Why> {
+    match call.float(place, name) {
+        Ok(Some(value)) => Ok(Rhs::Scalar(value)),
+        _ => Ok(Rhs::Tensor(call.tensor(place, name)?.clone())),
+    }
 }

@@ -1,0 +1,253 @@
+//! Functions of one, two or three numbers, and how an operation is made of one.
+//!
+//! A function is a type with its expression. What the engine needs of it are its loops, and these are
+//! passed behind a trait object: the walk over operands, the record in the graph and the backward rule
+//! are compiled once for all functions, and a function costs two or three loops for each element type.
+
+use super::apply::{Loops, apply, sum_to, together};
+use crate::autograd::{Edges, Grads, only};
+use crate::cpu::map::{Map, each};
+use crate::cpu::math::{Dual, Num};
+use crate::tensor::Tensor;
+use crate::{DType, Result};
+
+/// What the derivative of a function of one number is computed from.
+#[derive(Clone, Copy, PartialEq)]
+pub(in crate::ops) enum Saved {
+    Input,
+    Output,
+}
+
+/// A function of one number.
+pub(in crate::ops) trait Unary: Copy + Send + Sync + 'static {
+    const OP: &'static str;
+    const SAVED: Saved = Saved::Input;
+    fn f<N: Num>(self, x: N) -> N;
+    /// The derivative, from the input or the output as `SAVED` says.
+    #[inline(always)]
+    fn df<N: Num>(self, saved: N) -> N {
+        self.f(Dual::<N, 1>::input(saved, 0)).grad[0]
+    }
+    /// The derivative if it is the same everywhere; then nothing is saved.
+    fn slope(self) -> Option<f64> {
+        None
+    }
+}
+
+/// A function of two numbers.
+pub(in crate::ops) trait Binary: Copy + Send + Sync + 'static {
+    const OP: &'static str;
+    fn f<N: Num>(self, a: N, b: N) -> N;
+    /// The derivatives by both operands.
+    #[inline(always)]
+    fn df<N: Num>(self, a: N, b: N) -> [N; 2] {
+        self.f(Dual::<N, 2>::input(a, 0), Dual::input(b, 1)).grad
+    }
+    /// The derivatives if they are the same everywhere; then nothing is saved.
+    fn slopes(self) -> Option<[f64; 2]> {
+        None
+    }
+}
+
+/// A function of three numbers.
+pub(in crate::ops) trait Ternary: Copy + Send + Sync + 'static {
+    const OP: &'static str;
+    fn f<N: Num>(self, a: N, b: N, c: N) -> N;
+    /// The derivatives by the operands.
+    #[inline(always)]
+    fn df<N: Num>(self, a: N, b: N, c: N) -> [N; 3] {
+        let input = |x, index| Dual::<N, 3>::input(x, index);
+        self.f(input(a, 0), input(b, 1), input(c, 2)).grad
+    }
+}
+
+/// The operation `e` of one tensor.
+pub(in crate::ops) fn unary<E: Unary>(x: Tensor, e: E) -> Result<Tensor> {
+    record([x], Box::new(e))
+}
+
+/// The operation `e` of two tensors, broadcast.
+pub(in crate::ops) fn binary<E: Binary>(a: Tensor, b: Tensor, e: E) -> Result<Tensor> {
+    record([a, b], Box::new(e))
+}
+
+/// The operation `e` of three tensors, broadcast.
+pub(in crate::ops) fn ternary<E: Ternary>(a: Tensor, b: Tensor, c: Tensor, e: E) -> Result<Tensor> {
+    record([a, b, c], Box::new(e))
+}
+
+/// `dy · ∂e/∂a` and `dy · ∂e/∂b` of an operation of two tensors, for rules of its own kind.
+pub(super) fn partials<E: Binary>(x: &[Tensor; 2], dy: &Tensor, e: E) -> Result<[Tensor; 2]> {
+    let partial = |k| Function::<2>::partial(&e, k, x, dy.clone());
+    Ok([partial(0)?, partial(1)?])
+}
+
+/// A function of N numbers without its type.
+trait Function<const N: usize>: Send + Sync {
+    fn op(&self) -> &'static str;
+    fn saved(&self) -> Saved {
+        Saved::Input
+    }
+    fn slopes(&self) -> Option<[f64; N]> {
+        None
+    }
+    fn value(&self, x: [Tensor; N]) -> Result<Tensor>;
+    /// `dy · ∂f/∂x[k]`.
+    fn partial(&self, k: usize, saved: &[Tensor; N], dy: Tensor) -> Result<Tensor>;
+}
+
+fn record<const N: usize>(mut x: [Tensor; N], e: Box<dyn Function<N>>) -> Result<Tensor> {
+    let (dtype, _) = together(e.op(), &x)?;
+    if dtype.is_half() {
+        // Stored in 16 bits, computed with in f32.
+        for x in &mut x {
+            *x = x.cast(DType::F32)?;
+        }
+        return record(x, e)?.cast(dtype);
+    }
+    let edges = Edges::of(&x.each_ref());
+    let shapes = x.each_ref().map(|x| *x.sizes());
+    let (op, slopes) = (e.op(), e.slopes());
+    let saves = edges.recorded() && slopes.is_none();
+    let inputs = (saves && e.saved() == Saved::Input).then(|| x.each_ref().map(Tensor::detach));
+    let y = e.value(x)?;
+    let saved = inputs.or_else(|| saves.then(|| [(); N].map(|()| y.detach())));
+    Ok(edges.record(op, y, || {
+        move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
+            let mut dy = Some(only(dy)?);
+            let wanted: Vec<usize> = (0..N).filter(|&k| grads.wants(k)).collect();
+            for (i, &k) in wanted.iter().enumerate() {
+                // The last gradient may be written over dy.
+                let last = i + 1 == wanted.len();
+                let Some(dy) = (if last { dy.take() } else { dy.clone() }) else {
+                    continue;
+                };
+                let dx = match (&saved, &slopes) {
+                    (Some(saved), _) => e.partial(k, saved, dy)?,
+                    (None, Some(slopes)) => scaled(dy, slopes[k])?,
+                    (None, None) => unreachable!("what is recorded is saved or has slopes"),
+                };
+                grads.add(k, sum_to(dx, &shapes[k])?)?;
+            }
+            Ok(())
+        }
+    }))
+}
+
+/// `dy · slope`; nothing flows through a slope of 0, not even NaN.
+fn scaled(dy: Tensor, slope: f64) -> Result<Tensor> {
+    if slope == 1.0 {
+        Ok(dy)
+    } else if slope == 0.0 {
+        Ok(Tensor::full_like(&dy, 0.0))
+    } else {
+        dy.mul(slope)
+    }
+}
+
+/// The loops of values.
+struct Value<E>(E);
+/// The loops of `dy · ∂f/∂x[K]`.
+struct Partial<E, const K: usize>(E);
+
+impl<T: Copy, F: Map<T, T, N>, const N: usize> Loops<T, N> for F {
+    fn run(&self, x: [&[T]; N], out: &mut [T]) {
+        each(self, x, out);
+    }
+}
+
+impl<T: Num, E: Unary> Map<T, T, 1> for Value<E> {
+    #[inline(always)]
+    fn call(&self, [x]: [T; 1]) -> T {
+        self.0.f(x)
+    }
+}
+
+impl<T: Num, E: Unary> Map<T, T, 2> for Partial<E, 0> {
+    #[inline(always)]
+    fn call(&self, [saved, dy]: [T; 2]) -> T {
+        dy * self.0.df(saved)
+    }
+}
+
+impl<E: Unary> Function<1> for E {
+    fn op(&self) -> &'static str {
+        E::OP
+    }
+    fn saved(&self) -> Saved {
+        E::SAVED
+    }
+    fn slopes(&self) -> Option<[f64; 1]> {
+        self.slope().map(|slope| [slope])
+    }
+    fn value(&self, x: [Tensor; 1]) -> Result<Tensor> {
+        apply(E::OP, x, &Value(*self))
+    }
+    fn partial(&self, _: usize, [x]: &[Tensor; 1], dy: Tensor) -> Result<Tensor> {
+        apply(E::OP, [x.clone(), dy], &Partial::<E, 0>(*self))
+    }
+}
+
+impl<T: Num, E: Binary> Map<T, T, 2> for Value<E> {
+    #[inline(always)]
+    fn call(&self, [a, b]: [T; 2]) -> T {
+        self.0.f(a, b)
+    }
+}
+
+impl<T: Num, E: Binary, const K: usize> Map<T, T, 3> for Partial<E, K> {
+    #[inline(always)]
+    fn call(&self, [a, b, dy]: [T; 3]) -> T {
+        dy * self.0.df(a, b)[K]
+    }
+}
+
+impl<E: Binary> Function<2> for E {
+    fn op(&self) -> &'static str {
+        E::OP
+    }
+    fn slopes(&self) -> Option<[f64; 2]> {
+        Binary::slopes(*self)
+    }
+    fn value(&self, x: [Tensor; 2]) -> Result<Tensor> {
+        apply(E::OP, x, &Value(*self))
+    }
+    fn partial(&self, k: usize, [a, b]: &[Tensor; 2], dy: Tensor) -> Result<Tensor> {
+        let operands = [a.clone(), b.clone(), dy];
+        match k {
+            0 => apply(E::OP, operands, &Partial::<E, 0>(*self)),
+            _ => apply(E::OP, operands, &Partial::<E, 1>(*self)),
+        }
+    }
+}
+
+impl<T: Num, E: Ternary> Map<T, T, 3> for Value<E> {
+    #[inline(always)]
+    fn call(&self, [a, b, c]: [T; 3]) -> T {
+        self.0.f(a, b, c)
+    }
+}
+
+impl<T: Num, E: Ternary, const K: usize> Map<T, T, 4> for Partial<E, K> {
+    #[inline(always)]
+    fn call(&self, [a, b, c, dy]: [T; 4]) -> T {
+        dy * self.0.df(a, b, c)[K]
+    }
+}
+
+impl<E: Ternary> Function<3> for E {
+    fn op(&self) -> &'static str {
+        E::OP
+    }
+    fn value(&self, x: [Tensor; 3]) -> Result<Tensor> {
+        apply(E::OP, x, &Value(*self))
+    }
+    fn partial(&self, k: usize, [a, b, c]: &[Tensor; 3], dy: Tensor) -> Result<Tensor> {
+        let operands = [a.clone(), b.clone(), c.clone(), dy];
+        match k {
+            0 => apply(E::OP, operands, &Partial::<E, 0>(*self)),
+            1 => apply(E::OP, operands, &Partial::<E, 1>(*self)),
+            _ => apply(E::OP, operands, &Partial::<E, 2>(*self)),
+        }
+    }
+}
