@@ -11,7 +11,6 @@ pub(super) trait Integer: Element + Default + Ord {
     fn add(self, b: Self) -> Self;
     fn sub(self, b: Self) -> Self;
     fn mul(self, b: Self) -> Self;
-    fn abs(self) -> Self;
     /// The quotient cut towards zero, for `b` not 0.
     fn div_trunc(self, b: Self) -> Self;
     /// The quotient rounded down, for `b` not 0.
@@ -28,9 +27,6 @@ impl Integer for i64 {
     }
     fn mul(self, b: Self) -> Self {
         self.wrapping_mul(b)
-    }
-    fn abs(self) -> Self {
-        self.wrapping_abs()
     }
     fn div_trunc(self, b: Self) -> Self {
         self.wrapping_div(b)
@@ -52,9 +48,6 @@ impl Integer for u32 {
     }
     fn mul(self, b: Self) -> Self {
         self.wrapping_mul(b)
-    }
-    fn abs(self) -> Self {
-        self
     }
     fn div_trunc(self, b: Self) -> Self {
         self / b
@@ -126,7 +119,7 @@ pub(super) fn negate(x: Tensor) -> Tensor {
 
 /// `|x|`; of the smallest i64, itself.
 pub(super) fn absolute(x: Tensor) -> Tensor {
-    single(x, i64::abs, Integer::abs)
+    single(x, i64::wrapping_abs, |x| x)
 }
 
 fn single(x: Tensor, f: impl Fn(i64) -> i64 + Sync, g: impl Fn(u32) -> u32 + Sync) -> Tensor {
