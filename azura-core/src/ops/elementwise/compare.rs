@@ -75,7 +75,7 @@ fn compare(op: &'static str, a: &Tensor, b: Rhs, pair: Pair) -> Result<Tensor> {
         _ => [&operands[0], &operands[1]],
     };
     Ok(
-        for_dtype!(dtype, T => Tensor::fill_new::<bool>(shape, |out| {
+        for_number!(dtype, T => Tensor::fill_new::<bool>(shape, |out| {
             let operands = [operand::<T>(a, &shape), operand::<T>(b, &shape)];
             map::map(&|x, out| ask(pair, x, out), &operands, out);
         })),
