@@ -1,7 +1,10 @@
 //! Every parameter of every layer receives a gradient and moves.
 
 use azura_core::{DType, Rng, Store, Tensor};
-use azura_learner::layers::{Ctx, Dropout, Linear, Lstm, Module, Relu, Sequential, Sigmoid, Tanh};
+use azura_learner::layers::{
+    Ctx, Dropout, Glu, LeakyRelu, Linear, Lstm, Module, Prelu, Relu, Sequential, Sigmoid, Softplus,
+    Tanh,
+};
 use azura_learner::{TrainConfig, loss, optim};
 
 pub fn random(shape: &[usize], seed: u64) -> Tensor {
@@ -238,4 +241,22 @@ fn wrong_sizes_are_errors() {
         .unwrap_err()
         .to_string();
     assert!(error.contains('5') && error.contains('2'), "{error}");
+}
+
+#[test]
+fn learned_slopes_and_gates() {
+    let store = Store::new(DType::F32);
+    let p = store.root(Rng::new(0));
+    let model = Sequential::new()
+        .with(Linear::new(3, 8, &p.at(0)).unwrap())
+        .with(Prelu::new(1, &p.at(1)).unwrap())
+        .with(Glu::default())
+        .with(Linear::new(4, 4, &p.at(3)).unwrap())
+        .with(Prelu::new(4, &p.at(4)).unwrap())
+        .with(LeakyRelu::default())
+        .with(Softplus::default());
+    let slopes = store.get("4.weight").unwrap();
+    assert_eq!(slopes.value().to_vec::<f32>().unwrap(), [0.25; 4]);
+    let x = random(&[16, 3], 7);
+    moves(&store, |ctx| model.forward(&x, ctx).unwrap());
 }
