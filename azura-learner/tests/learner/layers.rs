@@ -255,7 +255,8 @@ fn learned_slopes_and_gates() {
         .with(Prelu::new(4, &p.at(4)).unwrap())
         .with(LeakyRelu::default())
         .with(Softplus::default());
-    let slopes = store.get("4.weight").unwrap();
+    let params = store.params();
+    let slopes = params.iter().find(|p| p.name() == "4.weight").unwrap();
     assert_eq!(slopes.value().to_vec::<f32>().unwrap(), [0.25; 4]);
     let x = random(&[16, 3], 7);
     moves(&store, |ctx| model.forward(&x, ctx).unwrap());
