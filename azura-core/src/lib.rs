@@ -52,7 +52,7 @@ mod shape;
 mod sizes;
 mod tensor;
 
-pub use autograd::{CustomOp, checkpoint, detect_anomaly, grad, no_grad};
+pub use autograd::{CustomOp, Traced, checkpoint, detect_anomaly, grad, no_grad, trace};
 pub use buffer::{OutOfMemory, buffers_from_system, bytes_from_system, release_unused_memory};
 pub use cpu::simd::InstructionSet;
 pub use cpu::threads::{threads, with_threads};

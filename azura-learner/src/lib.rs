@@ -83,6 +83,7 @@ pub mod optim;
 pub mod run;
 pub mod schedule;
 mod sealed;
+pub mod summary;
 pub mod train;
 
 pub use app::{App, AppConfig, DynApp, Predictor, Registry, Source};

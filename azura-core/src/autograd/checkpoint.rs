@@ -43,7 +43,7 @@ pub fn checkpoint<const N: usize>(
     let shapes = outputs.each_ref().map(|y| *y.sizes());
     // Here the segment's nodes go, and what they saved.
     let outputs = outputs.map(|y| y.detach());
-    Ok(Edges(edges).record_all("checkpoint", outputs, || {
+    Ok(Edges::known(edges).record_all("checkpoint", outputs, || {
         move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
             let first = next_id();
             let outputs = recording(&f)?;

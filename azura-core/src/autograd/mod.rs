@@ -10,12 +10,14 @@ mod anomaly;
 mod checkpoint;
 mod custom;
 mod pass;
+mod trace;
 
 pub use anomaly::detect_anomaly;
 pub use checkpoint::checkpoint;
 pub use custom::CustomOp;
 pub use pass::grad;
 pub(crate) use pass::{Grads, only};
+pub use trace::{Traced, trace};
 
 use crate::buffer::Buffer;
 use crate::param::Param;
@@ -142,21 +144,34 @@ fn with_recording<R>(on: bool, f: impl FnOnce() -> R) -> R {
 
 /// The edges to the inputs of an operation, taken before the operation consumes them.
 /// Empty if no input needs a gradient: the one place where that is decided.
-pub(crate) struct Edges(Vec<Edge>);
+pub(crate) struct Edges {
+    edges: Vec<Edge>,
+    traced: Option<Box<trace::Inputs>>,
+}
 
 impl Edges {
     pub fn of(inputs: &[&Tensor]) -> Self {
         anomaly::look_at_inputs(inputs);
-        if RECORDING.get() && inputs.iter().any(|input| input.needs_grad()) {
-            Edges(inputs.iter().map(|input| input.edge()).collect())
+        let traced = trace::inputs(inputs);
+        let edges = if RECORDING.get() && inputs.iter().any(|input| input.needs_grad()) {
+            inputs.iter().map(|input| input.edge()).collect()
         } else {
-            Edges(Vec::new())
+            Vec::new()
+        };
+        Edges { edges, traced }
+    }
+
+    /// Edges that were found elsewhere.
+    fn known(edges: Vec<Edge>) -> Self {
+        Edges {
+            edges,
+            traced: None,
         }
     }
 
     /// Whether the result will need a gradient, so that the rule's values must be saved.
     pub fn recorded(&self) -> bool {
-        !self.0.is_empty()
+        !self.edges.is_empty()
     }
 
     /// The result `y` with its rule behind it; the rule is only made if it is needed.
@@ -167,10 +182,12 @@ impl Edges {
         rule: impl FnOnce() -> B,
     ) -> Tensor {
         anomaly::look_at_output(op, &y);
-        if !self.recorded() {
+        let recorded = self.recorded();
+        trace::ran(op, self.traced, std::slice::from_ref(&y));
+        if !recorded {
             return y;
         }
-        let node = Node::new(op, 1, self.0, Some(Box::new(rule())));
+        let node = Node::new(op, 1, self.edges, Some(Box::new(rule())));
         y.with_origin(Origin::Node(node, 0))
     }
 
@@ -206,10 +223,12 @@ impl Edges {
         for y in results.iter() {
             anomaly::look_at_output(op, y);
         }
-        if !self.recorded() {
+        let recorded = self.recorded();
+        trace::ran(op, self.traced, results);
+        if !recorded {
             return;
         }
-        let node = Node::new(op, results.len(), self.0, Some(Box::new(rule())));
+        let node = Node::new(op, results.len(), self.edges, Some(Box::new(rule())));
         for (i, y) in results.iter_mut().enumerate() {
             if y.dtype().is_float() {
                 y.set_origin(Origin::Node(Arc::clone(&node), i));

@@ -376,7 +376,7 @@ pub fn grad(loss: &Tensor, wrt: &[&Tensor]) -> Result<Vec<Tensor>> {
             .map(|(result, tensor)| result.unwrap_or_else(|| Tensor::full_like(tensor, 0.0)))
             .collect();
         // What is computed from a gradient depends on `wrt`, but that dependence has no rule.
-        let edges = Edges(wrt.iter().map(|tensor| tensor.edge()).collect());
+        let edges = Edges::known(wrt.iter().map(|tensor| tensor.edge()).collect());
         Ok(edges.record_list("grad", results, || {
             |_: &mut [Option<Tensor>], _: &mut Grads<'_>| {
                 Err(Error::NoGradient {

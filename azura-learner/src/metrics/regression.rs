@@ -1,13 +1,8 @@
-//! Figures that say how good predictions are, in the target's own unit.
-//!
-//! Every function takes the truth first and the predictions second, adds up in `f64`, and refuses
-//! lengths that differ, empty slices, and values that are not finite: a figure over half of the rows
-//! would be a wrong figure. A figure that is not defined for the data is NaN (JSON `null`), never a
-//! number that looks like a result.
+//! How far numbers are from the truth.
 
-use serde::{Deserialize, Deserializer, Serialize};
-
+use super::mean_of;
 use crate::data::{DataError, DataErrorKind, DataResult};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Mean absolute error, in the target's unit: `MAE = Σ|y − ŷ| / n`.
 ///
@@ -55,6 +50,21 @@ pub fn r2(truth: &[f64], prediction: &[f64]) -> DataResult<f64> {
     let mean = mean_of(truth, truth, |y, _| y)?;
     let variance = mean_of(truth, truth, |y, _| (y - mean) * (y - mean))?;
     Ok(1.0 - residual / variance)
+}
+
+/// Mean absolute percentage error, in percent: `MAPE = 100/n · Σ |y − ŷ| / |y|`.
+///
+/// NaN if a true value is 0, where it is not defined.
+///
+/// # Errors
+/// As [`mae`].
+pub fn mape(truth: &[f64], prediction: &[f64]) -> DataResult<f64> {
+    let error = mean_of(truth, prediction, |y, p| 100.0 * ((y - p) / y).abs())?;
+    Ok(if truth.contains(&0.0) {
+        f64::NAN
+    } else {
+        error
+    })
 }
 
 /// Symmetric mean absolute percentage error, in percent from 0 to 200:
@@ -149,87 +159,6 @@ impl Regression {
     }
 }
 
-/// Share of labels that were predicted right, from 0 to 1.
-///
-/// # Errors
-/// [`DataErrorKind::Size`] for lengths that differ or are 0.
-pub fn accuracy(truth: &[usize], prediction: &[usize]) -> DataResult<f64> {
-    same_length(truth.len(), prediction.len())?;
-    let right = truth.iter().zip(prediction).filter(|(y, p)| y == p).count();
-    Ok(right as f64 / truth.len() as f64)
-}
-
-/// How often each label was predicted as each label.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confusion {
-    /// `counts[truth][prediction]`, square.
-    pub counts: Vec<Vec<u64>>,
-}
-
-impl Confusion {
-    /// Counts over labels from 0 to `classes − 1`.
-    ///
-    /// # Errors
-    /// [`DataErrorKind::Size`] for lengths that differ or are 0, [`DataErrorKind::OutOfRange`] with the
-    /// row for a label that is not below `classes`.
-    pub fn of(truth: &[usize], prediction: &[usize], classes: usize) -> DataResult<Self> {
-        same_length(truth.len(), prediction.len())?;
-        let mut counts = vec![vec![0; classes]; classes];
-        for (row, (&y, &p)) in truth.iter().zip(prediction).enumerate() {
-            if y >= classes || p >= classes {
-                let label = y.max(p);
-                let what = format!("row index {row}: label {label} is not below {classes}");
-                return Err(DataError::new(DataErrorKind::OutOfRange, what));
-            }
-            counts[y][p] += 1;
-        }
-        Ok(Confusion { counts })
-    }
-
-    /// Share of the label's own rows that were found; NaN if it has none.
-    ///
-    /// # Panics
-    /// If there is no such label (a mistake of the program); so does [`Confusion::precision`].
-    pub fn recall(&self, label: usize) -> f64 {
-        self.counts[label][label] as f64 / self.counts[label].iter().sum::<u64>() as f64
-    }
-
-    /// Share of the rows given this label that have it; NaN if none was given it.
-    pub fn precision(&self, label: usize) -> f64 {
-        let given: u64 = self.counts.iter().map(|row| row[label]).sum();
-        self.counts[label][label] as f64 / given as f64
-    }
-}
-
-fn same_length(truth: usize, prediction: usize) -> DataResult<()> {
-    if truth == prediction && truth > 0 {
-        return Ok(());
-    }
-    let what = match truth {
-        0 => "there are no rows to score".to_string(),
-        _ => format!("{truth} true values, but {prediction} predictions"),
-    };
-    Err(DataError::new(DataErrorKind::Size, what))
-}
-
-fn mean_of(truth: &[f64], prediction: &[f64], term: impl Fn(f64, f64) -> f64) -> DataResult<f64> {
-    same_length(truth.len(), prediction.len())?;
-    let mut sum = 0.0;
-    for (row, (&y, &p)) in truth.iter().zip(prediction).enumerate() {
-        if !(y.is_finite() && p.is_finite()) {
-            let (which, value) = if y.is_finite() {
-                ("prediction", p)
-            } else {
-                ("true value", y)
-            };
-            let what = format!("row index {row}: the {which} is {value}");
-            return Err(DataError::new(DataErrorKind::OutOfRange, what));
-        }
-        sum += term(y, p);
-    }
-    Ok(sum / truth.len() as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +184,12 @@ mod tests {
         assert_eq!(mase_scale(&Y, 2).unwrap(), 3.0);
         assert_eq!(mase_scale(&Y, 1).unwrap(), 5.0 / 3.0);
         assert_eq!(mase(&Y, &P, 3.0).unwrap(), 1.0 / 3.0);
+    }
+
+    #[test]
+    fn percentages_need_values_that_are_not_zero() {
+        assert_eq!(mape(&[2.0, -4.0], &[1.0, -5.0]).unwrap(), 37.5);
+        assert!(mape(&[0.0, 1.0], &[0.0, 1.0]).unwrap().is_nan());
     }
 
     #[test]
@@ -284,7 +219,6 @@ mod tests {
         let error = rmse(&[1.0, 2.0], &[1.0, f64::NAN]).unwrap_err();
         assert_eq!(error.what(), "row index 1: the prediction is NaN");
         assert!(smape(&[f64::INFINITY], &[0.0]).is_err());
-        assert!(accuracy(&[1], &[]).is_err());
     }
 
     #[test]
@@ -296,19 +230,5 @@ mod tests {
         assert!(text.contains("\"r2\":null"), "{text}");
         let back: Regression = serde_json::from_str(&text).unwrap();
         assert!(back.r2.is_nan() && back.mase.is_nan() && back.mae == 0.5);
-    }
-
-    #[test]
-    fn labels() {
-        let (y, p) = ([0, 0, 1, 2], [0, 1, 1, 0]);
-        assert_eq!(accuracy(&y, &p).unwrap(), 0.5);
-        let confusion = Confusion::of(&y, &p, 4).unwrap();
-        assert_eq!(confusion.counts[0], [1, 1, 0, 0]);
-        assert_eq!(confusion.counts[2], [1, 0, 0, 0]);
-        assert_eq!((confusion.recall(0), confusion.precision(1)), (0.5, 0.5));
-        assert_eq!(confusion.recall(2), 0.0);
-        assert!(confusion.recall(3).is_nan() && confusion.precision(3).is_nan());
-        let error = Confusion::of(&[0], &[4], 4).unwrap_err();
-        assert_eq!(error.what(), "row index 0: label 4 is not below 4");
     }
 }
