@@ -67,6 +67,7 @@ pub use ops::{AttentionOptions, RotaryPairs};
 pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
 pub use ops::{Indexing, PadMode, UnfoldOptions};
 pub use ops::{NormOptions, Normalized, ResponseOptions};
+pub use param::{Fan, Nonlinearity};
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
 pub use sizes::Sizes;

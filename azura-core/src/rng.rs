@@ -4,6 +4,8 @@
 //! Number `i` of a stream is a function of (seed, stream, i), so any part of a sequence can be made
 //! on any thread or device with the same bits, and the state to save is three integers.
 
+use crate::cpu::normal::quantile;
+
 /// A seeded generator. Cloning it repeats its future; [`Rng::fork`] makes an independent one.
 ///
 /// ```
@@ -75,7 +77,7 @@ impl Rng {
 
     /// A standard normal number (inverse of the distribution function).
     pub fn normal(&mut self) -> f64 {
-        normal_quantile(inside(self.uniform()))
+        quantile::<true>(inside(self.uniform()))
     }
 
     /// A uniform integer in `0..n`, without bias. Returns 0 for `n` of 0 or 1.
@@ -150,57 +152,6 @@ fn philox(seed: u64, stream: u64, counter: u64) -> [u32; 4] {
     [a, b, c, d]
 }
 
-/// The standard normal quantile: Acklam's rational approximation (relative error 1.2e-9).
-fn normal_quantile(p: f64) -> f64 {
-    const A: [f64; 6] = [
-        -3.969683028665376e+01,
-        2.209460984245205e+02,
-        -2.759285104469687e+02,
-        1.383_577_518_672_69e2,
-        -3.066479806614716e+01,
-        2.506628277459239e+00,
-    ];
-    const B: [f64; 5] = [
-        -5.447609879822406e+01,
-        1.615858368580409e+02,
-        -1.556989798598866e+02,
-        6.680131188771972e+01,
-        -1.328068155288572e+01,
-    ];
-    const C: [f64; 6] = [
-        -7.784894002430293e-03,
-        -3.223964580411365e-01,
-        -2.400758277161838e+00,
-        -2.549732539343734e+00,
-        4.374664141464968e+00,
-        2.938163982698783e+00,
-    ];
-    const D: [f64; 4] = [
-        7.784695709041462e-03,
-        3.224671290700398e-01,
-        2.445134137142996e+00,
-        3.754408661907416e+00,
-    ];
-    let horner = |coefficients: &[f64], x: f64| {
-        coefficients
-            .iter()
-            .fold(0.0, |sum, c| f64::mul_add(sum, x, *c))
-    };
-    let tail = |p: f64| {
-        let q = (-2.0 * p.ln()).sqrt();
-        horner(&C, q) / f64::mul_add(horner(&D, q), q, 1.0)
-    };
-    if p < 0.02425 {
-        tail(p)
-    } else if p > 1.0 - 0.02425 {
-        -tail(1.0 - p)
-    } else {
-        let q = p - 0.5;
-        let r = q * q;
-        horner(&A, r) * q / f64::mul_add(horner(&B, r), r, 1.0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,9 +189,7 @@ mod tests {
         assert!(mean(&normal).abs() < 4.0 / (n as f64).sqrt());
         assert!((square(&normal) - 1.0).abs() < 4.0 * (2.0 / n as f64).sqrt());
         let last = inside(1.0 - f64::EPSILON / 2.0);
-        assert!(normal_quantile(last).is_finite() && normal_quantile(inside(0.0)).is_finite());
-        assert!((normal_quantile(0.975) - 1.959_963_984_540_054).abs() < 1e-8);
-        assert!((normal_quantile(0.001) + 3.090_232_306_167_813_5).abs() < 1e-8);
+        assert!(quantile::<true>(last).is_finite() && quantile::<true>(inside(0.0)).is_finite());
     }
 
     #[test]

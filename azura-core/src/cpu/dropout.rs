@@ -1,5 +1,6 @@
 //! The loop of dropout.
 
+use super::map::Map1;
 use super::simd::{Kernel, dispatch};
 use super::threads::for_rows;
 use crate::{Element, Rng};
@@ -9,16 +10,43 @@ pub(crate) const PER_BLOCK: usize = 4;
 /// Philox costs about 3 ns for four elements; a thread should get more than 20 µs of it.
 const GRAIN: usize = 32 * 1024;
 
-struct Drop<'a, T> {
+/// What becomes of an element that stays.
+pub(crate) struct Scale<T>(pub T);
+
+impl<T: Copy + Sync + std::ops::Mul<Output = T>> Map1<T, T> for Scale<T> {
+    #[inline(always)]
+    fn call(&self, x: T) -> T {
+        x * self.0
+    }
+}
+
+/// The same with something added.
+pub(crate) struct Affine<T> {
+    pub scale: T,
+    pub shift: T,
+}
+
+impl<T> Map1<T, T> for Affine<T>
+where
+    T: Copy + Sync + std::ops::Mul<Output = T> + std::ops::Add<Output = T>,
+{
+    #[inline(always)]
+    fn call(&self, x: T) -> T {
+        x * self.scale + self.shift
+    }
+}
+
+struct Drop<'a, T, F> {
     x: &'a [T],
     first_block: u64,
     threshold: u64,
-    scale: T,
+    keep: &'a F,
+    dropped: T,
     rng: &'a Rng,
     out: &'a mut [T],
 }
 
-impl<T: Element + Default + std::ops::Mul<Output = T>> Kernel for Drop<'_, T> {
+impl<T: Element, F: Map1<T, T>> Kernel for Drop<'_, T, F> {
     #[inline(always)]
     fn run(self) {
         let pieces = self.out.chunks_mut(PER_BLOCK).zip(self.x.chunks(PER_BLOCK));
@@ -26,43 +54,41 @@ impl<T: Element + Default + std::ops::Mul<Output = T>> Kernel for Drop<'_, T> {
             let bits = self.rng.block(block);
             for ((out, &x), bits) in out.iter_mut().zip(x).zip(bits) {
                 *out = if u64::from(bits) < self.threshold {
-                    T::default()
+                    self.dropped
                 } else {
-                    x * self.scale
+                    self.keep.call(x)
                 };
             }
         }
     }
 }
 
-/// `out[i] = 0` where number `i` is below `p · 2³²`, else `x[i] / (1 - p)`.
-pub(crate) fn dropout<T>(x: &[T], p: f64, rng: &Rng, out: &mut [T])
-where
-    T: Element + Default + std::ops::Mul<Output = T>,
-{
+/// `out[i] = dropped` where number `i` is below `p · 2³²`, else `keep(x[i])`.
+pub(crate) fn dropout<T: Element, F: Map1<T, T>>(
+    x: &[T],
+    p: f64,
+    keep: &F,
+    dropped: T,
+    rng: &Rng,
+    out: &mut [T],
+) {
     let threshold = (p * 4_294_967_296.0).round() as u64;
-    let scale = T::from_f64(if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 });
     let len = out.len();
     let whole = len / PER_BLOCK * PER_BLOCK;
-    let (body, tail) = out.split_at_mut(whole);
-    for_rows(body, PER_BLOCK, GRAIN / PER_BLOCK, |first, out| {
-        let x = &x[first * PER_BLOCK..first * PER_BLOCK + out.len()];
+    let part = |first: usize, out: &mut [T]| {
         dispatch(Drop {
-            x,
-            first_block: first as u64,
+            x: &x[first..first + out.len()],
+            first_block: (first / PER_BLOCK) as u64,
             threshold,
-            scale,
+            keep,
+            dropped,
             rng,
             out,
         });
+    };
+    let (body, tail) = out.split_at_mut(whole);
+    for_rows(body, PER_BLOCK, GRAIN / PER_BLOCK, |row, out| {
+        part(row * PER_BLOCK, out);
     });
-    let first_block = (whole / PER_BLOCK) as u64;
-    dispatch(Drop {
-        x: &x[whole..len],
-        first_block,
-        threshold,
-        scale,
-        rng,
-        out: tail,
-    });
+    part(whole, tail);
 }

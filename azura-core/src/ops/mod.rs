@@ -8,6 +8,7 @@ mod loss;
 mod lstm;
 mod matmul;
 mod norm;
+mod random;
 mod reduce;
 mod softmax;
 mod view;

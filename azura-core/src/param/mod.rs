@@ -26,7 +26,7 @@ mod state;
 
 pub use buffer::NamedBuffer;
 pub use handle::Param;
-pub use init::Init;
+pub use init::{Fan, Init, Nonlinearity};
 pub use scope::Scope;
 
 pub(crate) use moments::{Moments, Run};
@@ -180,7 +180,8 @@ impl Store {
         for_float!("param", self.0.dtype, T => {
             let values = values.as_mut_slice::<T>();
             for segment in fresh.iter() {
-                segment.init.fill(&mut values[segment.range.clone()], segment.rng.clone());
+                let values = &mut values[segment.range.clone()];
+                segment.init.fill(values, &segment.shape, segment.rng.clone());
             }
         });
         arenas.push(Arena {

@@ -37,7 +37,8 @@ impl Scope {
     ///
     /// # Errors
     /// [`Error::Store`] if the name is empty or taken, [`Error::Shape`] if the shape is too large,
-    /// [`Error::DType`] if the store's dtype is not a float.
+    /// [`Error::DType`] if the store's dtype is not a float, [`Error::Shape`] or [`Error::Argument`] if there are no
+    /// such initial values of this shape.
     pub fn param(&self, name: &str, shape: &[usize], init: Init) -> Result<Param> {
         let shape = Shape::new("param", shape)?;
         let numel = checked_numel("param", &shape)?;
@@ -50,6 +51,7 @@ impl Scope {
             ));
         }
         self.check_name(name)?;
+        init.check(&shape)?;
         let mut state = self.store.lock();
         state.check_free(&full)?;
         let index = state.segments.len();

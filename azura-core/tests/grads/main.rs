@@ -106,6 +106,7 @@ fn without_gradient() -> Vec<&'static str> {
         elementwise::WITHOUT_GRADIENT,
         reduce::WITHOUT_GRADIENT,
         shape::WITHOUT_GRADIENT,
+        random::WITHOUT_GRADIENT,
     ]
     .concat()
 }
