@@ -70,13 +70,27 @@ impl Tensor {
         Tensor::from_slice(&data, shape)
     }
 
-    /// Every element `value`.
+    /// Every element `value`, in a float dtype rounded to the nearest.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shape is too large for the address space.
+    /// [`Error::Shape`] if the shape is too large for the address space, [`Error::Argument`] if an integer dtype or
+    /// bool has no such value or it is too large for a float dtype.
     pub fn full(shape: impl AsRef<[usize]>, value: f64, dtype: DType) -> Result<Tensor> {
         let shape = Shape::new("full", shape.as_ref())?;
         shape::checked_numel("full", &shape)?;
+        let held = for_dtype!(dtype, T => T::from_f64(value).to_f64());
+        let holds = if dtype.is_float() {
+            held.is_finite() || !value.is_finite()
+        } else {
+            held == value
+        };
+        if !holds {
+            return Err(Error::argument(
+                "full",
+                format!("the number must be a value of {dtype}"),
+                value.to_string(),
+            ));
+        }
         Ok(Tensor::filled(shape, value, dtype))
     }
 
@@ -96,7 +110,8 @@ impl Tensor {
         Tensor::full(shape, 1.0, dtype)
     }
 
-    /// A tensor of rank 0.
+    /// A tensor of rank 0. A number that the dtype does not have becomes the nearest one, as with [`Tensor::cast`];
+    /// [`Tensor::full`] refuses it.
     pub fn scalar(value: f64, dtype: DType) -> Tensor {
         Tensor::filled(Shape::empty(), value, dtype)
     }

@@ -294,3 +294,24 @@ fn sorts_of_many_rows() -> Result<()> {
     }
     Ok(())
 }
+
+/// Casts that leave the range, on every machine the same.
+#[test]
+fn casts_beyond_the_range() -> Result<()> {
+    let x = t(&[2.9, -2.9, NAN, INF, -INF, 1e20]);
+    assert_eq!(
+        x.cast(DType::I64)?.to_vec::<i64>()?,
+        [2, -2, 0, i64::MAX, i64::MIN, i64::MAX]
+    );
+    assert_eq!(
+        x.cast(DType::U32)?.to_vec::<u32>()?,
+        [2, 0, 0, u32::MAX, 0, u32::MAX]
+    );
+    assert_eq!(x.cast(DType::Bool)?.to_vec::<bool>()?, [true; 6]);
+    // Just above the middle of two f32: f64 rounds it onto the middle, and the even one would be taken.
+    let odd = (1i64 << 60) + (1 << 36) + 1;
+    let x = Tensor::from_slice(&[odd], [1])?.cast(DType::F32)?;
+    assert_eq!(x.to_vec::<f32>()?, [odd as f32]);
+    assert_ne!(odd as f32, odd as f64 as f32);
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! The loop of dropout.
 
-use super::map::Map1;
+use super::map::Map;
 use super::simd::{Kernel, dispatch};
 use super::threads::for_rows;
 use crate::{Element, Rng};
@@ -13,9 +13,9 @@ const GRAIN: usize = 32 * 1024;
 /// What becomes of an element that stays.
 pub(crate) struct Scale<T>(pub T);
 
-impl<T: Copy + Sync + std::ops::Mul<Output = T>> Map1<T, T> for Scale<T> {
+impl<T: Copy + Sync + std::ops::Mul<Output = T>> Map<T, T, 1> for Scale<T> {
     #[inline(always)]
-    fn call(&self, x: T) -> T {
+    fn call(&self, [x]: [T; 1]) -> T {
         x * self.0
     }
 }
@@ -26,12 +26,12 @@ pub(crate) struct Affine<T> {
     pub shift: T,
 }
 
-impl<T> Map1<T, T> for Affine<T>
+impl<T> Map<T, T, 1> for Affine<T>
 where
     T: Copy + Sync + std::ops::Mul<Output = T> + std::ops::Add<Output = T>,
 {
     #[inline(always)]
-    fn call(&self, x: T) -> T {
+    fn call(&self, [x]: [T; 1]) -> T {
         x * self.scale + self.shift
     }
 }
@@ -46,7 +46,7 @@ struct Drop<'a, T, F> {
     out: &'a mut [T],
 }
 
-impl<T: Element, F: Map1<T, T>> Kernel for Drop<'_, T, F> {
+impl<T: Element, F: Map<T, T, 1>> Kernel for Drop<'_, T, F> {
     #[inline(always)]
     fn run(self) {
         let pieces = self.out.chunks_mut(PER_BLOCK).zip(self.x.chunks(PER_BLOCK));
@@ -56,7 +56,7 @@ impl<T: Element, F: Map1<T, T>> Kernel for Drop<'_, T, F> {
                 *out = if u64::from(bits) < self.threshold {
                     self.dropped
                 } else {
-                    self.keep.call(x)
+                    self.keep.call([x])
                 };
             }
         }
@@ -64,7 +64,7 @@ impl<T: Element, F: Map1<T, T>> Kernel for Drop<'_, T, F> {
 }
 
 /// `out[i] = dropped` where number `i` is below `p · 2³²`, else `keep(x[i])`.
-pub(crate) fn dropout<T: Element, F: Map1<T, T>>(
+pub(crate) fn dropout<T: Element, F: Map<T, T, 1>>(
     x: &[T],
     p: f64,
     keep: &F,

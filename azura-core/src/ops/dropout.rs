@@ -4,7 +4,7 @@ use crate::autograd::{Edges, Grads, only};
 use crate::cpu::dropout::{self as kernel, Affine, Scale};
 use crate::dtype::for_float;
 use crate::tensor::Tensor;
-use crate::{Error, Result, Rng};
+use crate::{DType, Error, Result, Rng};
 
 /// -λα of SELU: what a unit gives that gets nothing (Klambauer et al. 2017).
 const SATURATED: f64 = -1.758_099_340_847_376_6;
@@ -20,6 +20,9 @@ impl Tensor {
     /// [`Error::Argument`] if `p` is not in `[0, 1]`, [`Error::DType`] if the dtype is not a float.
     pub fn dropout(&self, p: f64, rng: &mut Rng) -> Result<Tensor> {
         check("dropout", p)?;
+        if self.dtype().is_half() {
+            return halves(self, |x| x.dropout(p, rng));
+        }
         let start = reserve(rng, self.numel());
         let edges = Edges::of(&[self]);
         let y = self.drop_elements(p, &start)?;
@@ -49,6 +52,9 @@ impl Tensor {
     pub fn alpha_dropout(&self, p: f64, rng: &mut Rng) -> Result<Tensor> {
         let op = "alpha_dropout";
         check(op, p)?;
+        if self.dtype().is_half() {
+            return halves(self, |x| x.alpha_dropout(p, rng));
+        }
         let start = reserve(rng, self.numel());
         let edges = Edges::of(&[self]);
         let [scale, shift, dropped] = alpha(p);
@@ -129,6 +135,11 @@ fn check(op: &'static str, p: f64) -> Result<()> {
     }
 }
 
+/// Halves are computed with in f32.
+fn halves(x: &Tensor, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    f(&x.cast(DType::F32)?)?.cast(x.dtype())
+}
+
 fn reserve(rng: &mut Rng, n: usize) -> Rng {
     rng.reserve(n.div_ceil(kernel::PER_BLOCK) as u64)
 }
@@ -177,6 +188,9 @@ fn features(
             "x must have two axes, batch and channels, or more",
             format!("shape {:?}", x.shape()),
         ));
+    }
+    if x.dtype().is_half() {
+        return halves(x, |x| features(op, x, p, rng, alpha));
     }
     let x = x.clone().floats(op)?;
     let shape: Vec<usize> = (0..x.rank())

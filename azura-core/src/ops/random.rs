@@ -52,6 +52,9 @@ fn uniform(
     dtype: DType,
     rng: &mut Rng,
 ) -> Result<Tensor> {
+    if dtype.is_half() {
+        return uniform(op, shape, [low, high], DType::F32, rng)?.cast(dtype);
+    }
     let shape = checked(op, shape)?;
     finite(op, "low and high", &[low, high, high - low])?;
     ascending(op, low, high)?;
@@ -68,6 +71,8 @@ fn uniform(
 
 impl Tensor {
     /// Uniform numbers in `[0, 1)`: 24 random bits in f32, 53 in f64. PyTorch: `rand`.
+    ///
+    /// Halves are rounded f32, so that 1 is possible among them.
     ///
     /// ```
     /// use azura_core::{DType, Rng, Tensor};
@@ -138,6 +143,10 @@ impl Tensor {
         rng: &mut Rng,
     ) -> Result<Tensor> {
         let op = "truncated_normal";
+        if dtype.is_half() {
+            return Tensor::truncated_normal(shape, mean, std, low, high, DType::F32, rng)?
+                .cast(dtype);
+        }
         let shape = checked(op, shape.as_ref())?;
         spread(op, mean, std)?;
         ascending(op, low, high)?;
@@ -288,6 +297,9 @@ fn normals(
     dtype: DType,
     rng: &mut Rng,
 ) -> Result<Tensor> {
+    if dtype.is_half() {
+        return normals(op, shape, mean, std, DType::F32, rng)?.cast(dtype);
+    }
     let shape = checked(op, shape)?;
     spread(op, mean, std)?;
     let f = Normal { mean, std };

@@ -23,7 +23,7 @@ pub use attention::{
     AttentionInputs, MultiHeadAttention, MultiHeadAttentionBuilder, PositionalEncoding,
     RotaryEmbedding, sinusoidal_positions,
 };
-pub use dropout::Dropout;
+pub use dropout::{AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout};
 pub use linear::Linear;
 pub use lstm::{Lstm, LstmBuilder, LstmState};
 pub use prelu::Prelu;

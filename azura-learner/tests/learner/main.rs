@@ -4,6 +4,7 @@ mod app;
 mod attention;
 mod blobs;
 mod checkpoint;
+mod dropout;
 mod gpt;
 mod kill;
 mod layers;
