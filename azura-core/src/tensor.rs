@@ -306,6 +306,11 @@ impl Tensor {
         }
     }
 
+    /// What `f` makes of halves, computed in f32.
+    pub(crate) fn in_f32(&self, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        f(&self.cast(DType::F32)?)?.cast(self.dtype())
+    }
+
     /// This tensor, if its elements are floats.
     pub(crate) fn floats(self, op: &'static str) -> Result<Tensor> {
         if self.dtype().is_half() {

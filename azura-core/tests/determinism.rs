@@ -69,6 +69,30 @@ fn reductions() {
             with_gradients(|x| x[0].var(&[dim], 1, false), &[&wide])
         });
         same_bits("max", || with_gradients(|x| x[0].max(dim, false), &[&wide]));
+        same_bits("std", || {
+            with_gradients(|x| x[0].std(&[dim], 1, false), &[&wide])
+        });
+        same_bits("amax", || {
+            with_gradients(|x| x[0].amax(&[dim], false), &[&wide])
+        });
+        same_bits("prod", || {
+            with_gradients(|x| x[0].prod(&[dim], false), &[&wide])
+        });
+        for p in [1.0, 2.0, 1.5, f64::INFINITY] {
+            same_bits("norm", || {
+                with_gradients(|x| x[0].norm(p, &[dim], false), &[&wide])
+            });
+        }
+        same_bits("logsumexp", || {
+            with_gradients(|x| x[0].logsumexp(&[dim], false), &[&wide])
+        });
+        same_bits("cumsum", || with_gradients(|x| x[0].cumsum(dim), &[&wide]));
+        same_bits("cumprod", || {
+            with_gradients(|x| x[0].cumprod(dim), &[&wide])
+        });
+        same_bits("sort", || {
+            with_gradients(|x| Ok(x[0].sort(dim, true)?.0), &[&wide])
+        });
     }
     for dims in [&[0][..], &[1], &[2], &[0, 2], &[0, 1], &[1, 2]] {
         same_bits("mean", || {

@@ -4,7 +4,7 @@ use crate::autograd::{Edges, Grads, only};
 use crate::cpu::dropout::{self as kernel, Affine, Scale};
 use crate::dtype::for_float;
 use crate::tensor::Tensor;
-use crate::{DType, Error, Result, Rng};
+use crate::{Error, Result, Rng};
 
 /// -λα of SELU: what a unit gives that gets nothing (Klambauer et al. 2017).
 const SATURATED: f64 = -1.758_099_340_847_376_6;
@@ -21,7 +21,7 @@ impl Tensor {
     pub fn dropout(&self, p: f64, rng: &mut Rng) -> Result<Tensor> {
         check("dropout", p)?;
         if self.dtype().is_half() {
-            return halves(self, |x| x.dropout(p, rng));
+            return self.in_f32(|x| x.dropout(p, rng));
         }
         let start = reserve(rng, self.numel());
         let edges = Edges::of(&[self]);
@@ -53,7 +53,7 @@ impl Tensor {
         let op = "alpha_dropout";
         check(op, p)?;
         if self.dtype().is_half() {
-            return halves(self, |x| x.alpha_dropout(p, rng));
+            return self.in_f32(|x| x.alpha_dropout(p, rng));
         }
         let start = reserve(rng, self.numel());
         let edges = Edges::of(&[self]);
@@ -135,11 +135,6 @@ fn check(op: &'static str, p: f64) -> Result<()> {
     }
 }
 
-/// Halves are computed with in f32.
-fn halves(x: &Tensor, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
-    f(&x.cast(DType::F32)?)?.cast(x.dtype())
-}
-
 fn reserve(rng: &mut Rng, n: usize) -> Rng {
     rng.reserve(n.div_ceil(kernel::PER_BLOCK) as u64)
 }
@@ -190,7 +185,7 @@ fn features(
         ));
     }
     if x.dtype().is_half() {
-        return halves(x, |x| features(op, x, p, rng, alpha));
+        return x.in_f32(|x| features(op, x, p, rng, alpha));
     }
     let x = x.clone().floats(op)?;
     let shape: Vec<usize> = (0..x.rank())

@@ -322,7 +322,7 @@ fn check_weights(op: &'static str, row: &[f64], count: usize, replacement: bool)
     if positive < needed {
         return Err(Error::argument(
             op,
-            format!("a row must have at least {needed} positive weights"),
+            format!("each row must have {needed} positive weights or more"),
             positive.to_string(),
         ));
     }

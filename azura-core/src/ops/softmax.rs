@@ -113,6 +113,9 @@ impl Tensor {
         dim: isize,
         f: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
+        if self.dtype().is_half() {
+            return self.in_f32(|x| x.along_last(op, dim, f));
+        }
         if self.rank() == 0 {
             shape::axis(op, dim, 1)?;
             return f(&self.reshape([1])?)?.reshape([]);

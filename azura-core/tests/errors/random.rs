@@ -30,9 +30,9 @@ pub fn messages() -> Vec<Message> {
         (text(Tensor::full([2], 1.5, DType::F32).unwrap().bernoulli(&mut rng)), "[bernoulli] every probability must lie in [0, 1], but got 1.5"),
         (text(ints(&[1]).bernoulli(&mut rng)), "[bernoulli] takes f32 or f64, but got i64; cast it first with `cast`"),
         (text(zeros(&[]).multinomial(1, true, &mut rng)), "[multinomial] the weights must have one or two axes, but got shape []"),
-        (text(a.multinomial(1, true, &mut rng)), "[multinomial] a row must have at least 1 positive weights, but got 0"),
+        (text(a.multinomial(1, true, &mut rng)), "[multinomial] each row must have 1 positive weights or more, but got 0"),
         (text(Tensor::full([2], -1.0, DType::F32).unwrap().multinomial(1, true, &mut rng)), "[multinomial] every weight must be finite and not negative, but got -1"),
-        (text(Tensor::ones([2], DType::F32).unwrap().multinomial(3, false, &mut rng)), "[multinomial] a row must have at least 3 positive weights, but got 2"),
+        (text(Tensor::ones([2], DType::F32).unwrap().multinomial(3, false, &mut rng)), "[multinomial] each row must have 3 positive weights or more, but got 2"),
     ]
 }
 

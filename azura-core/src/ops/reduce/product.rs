@@ -60,6 +60,9 @@ impl Tensor {
     /// [`crate::Error::Shape`] if there is no such axis.
     pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
         let op = "cumsum";
+        if self.dtype().is_half() {
+            return self.in_f32(|x| x.cumsum(dim));
+        }
         let edges = Edges::of(&[self]);
         let sizes = around(op, self, dim)?;
         let y = running(op, self, sizes, Way::Sums { reverse: false })?;
@@ -81,6 +84,9 @@ impl Tensor {
     /// [`crate::Error::Shape`] if there is no such axis.
     pub fn cumprod(&self, dim: isize) -> Result<Tensor> {
         let op = "cumprod";
+        if self.dtype().is_half() {
+            return self.in_f32(|x| x.cumprod(dim));
+        }
         let edges = Edges::of(&[self]);
         let sizes = around(op, self, dim)?;
         let y = running(op, self, sizes, Way::Products)?;

@@ -26,7 +26,11 @@ impl Tensor {
     /// # Errors
     /// Those of [`Tensor::var`].
     pub fn std(&self, dims: &[isize], correction: impl Into<f64>, keepdim: bool) -> Result<Tensor> {
-        let var = variance("std", self, dims, correction.into(), keepdim)?;
+        let correction = correction.into();
+        if self.dtype().is_half() {
+            return self.in_f32(|x| x.std(dims, correction, keepdim));
+        }
+        let var = variance("std", self, dims, correction, keepdim)?;
         let edges = Edges::of(&[&var]);
         let y = var.detach().sqrt()?;
         let saved = y.detach();
@@ -70,6 +74,9 @@ fn variance(
             "NaN",
         ));
     }
+    if x.dtype().is_half() {
+        return x.in_f32(|x| variance(op, x, dims, correction, keepdim));
+    }
     let edges = Edges::of(&[x]);
     let values = x.detach().floats(op)?;
     let whole = plan(op, &values, dims, true)?;
@@ -79,18 +86,21 @@ fn variance(
     let centred = values.clone().sub(&mean)?;
     let squares = plan(op, &centred, dims, keepdim)?;
     let mut y = sum_of(op, &squares, &Square, scale)?;
+    // The mean was rounded, and by more than the spread if numbers are large and nearly equal: its
+    // distance from the true one is taken out (Chan, Golub & LeVeque 1983).
+    let rest = sum_of(op, &squares, &Identity, 1.0 / n as f64)?;
     if scale.is_finite() {
-        // The mean was rounded, and by more than the spread if numbers are large and nearly equal:
-        // its distance from the true one is taken out (Chan, Golub & LeVeque 1983).
-        let rest = sum_of(op, &squares, &Identity, 1.0)?;
-        y = y.sub(rest.square()?.mul(scale / n as f64)?)?.relu()?;
+        y = y
+            .sub(rest.clone().square()?.mul(scale * n as f64)?)?
+            .relu()?;
     }
     let kept = whole.kept;
     Ok(edges.record(op, y, || {
         move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
-            // The mean is made of the elements too, but distances from it add up to 0.
+            // The mean is made of the elements too, but distances from the true one add up to 0.
             let dy = only(dy)?.mul(2.0 * scale)?.reshape(&kept[..])?;
-            grads.add(0, values.clone().sub(&mean)?.mul(dy)?)
+            let rest = rest.reshape(&kept[..])?;
+            grads.add(0, values.clone().sub(&mean)?.sub(rest)?.mul(dy)?)
         }
     }))
 }
