@@ -6,9 +6,11 @@
 pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod dropout;
+pub(crate) mod embedding;
 pub(crate) mod fold;
 pub(crate) mod gemm;
 pub(crate) mod indexing;
+pub(crate) mod loss;
 pub(crate) mod lstm;
 pub(crate) mod map;
 pub mod math;

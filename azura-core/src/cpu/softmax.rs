@@ -8,7 +8,7 @@ use super::threads::for_rows;
 use crate::Element;
 
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 8 * 1024;
+pub(super) const GRAIN: usize = 8 * 1024;
 /// Partial maxima and sums that run side by side, whatever the instruction set.
 const LANES: usize = 16;
 
@@ -18,7 +18,12 @@ impl Real for f32 {}
 impl Real for f64 {}
 
 #[inline(always)]
-fn fold<T: Real>(row: &[T], start: T, term: impl Fn(usize, T) -> T, join: impl Fn(T, T) -> T) -> T {
+pub(super) fn fold<T: Real>(
+    row: &[T],
+    start: T,
+    term: impl Fn(usize, T) -> T,
+    join: impl Fn(T, T) -> T,
+) -> T {
     let mut lanes = [start; LANES];
     let whole = row.len() / LANES * LANES;
     for base in (0..whole).step_by(LANES) {
@@ -159,47 +164,6 @@ pub(crate) fn log_softmax<T: Real>(x: &[T], width: usize, out: &mut [T]) {
 
 pub(crate) fn log_softmax_backward<T: Real>(y: &[T], dy: &[T], width: usize, dx: &mut [T]) {
     rows(LogSoftmaxBackward, [y, dy], width, dx);
-}
-
-/// `row_of_gradients = scale · (softmax(x) - onehot(label))`, from what [`log_sum_exp`] gave.
-pub(crate) fn cross_entropy_backward<T: Real>(
-    x: &[T],
-    log_sums: &[T],
-    labels: &[usize],
-    scales: &[T],
-    width: usize,
-    dx: &mut [T],
-) {
-    for_rows(dx, width, (GRAIN / width.max(1)).max(1), |first, dx| {
-        for (i, dx) in dx.chunks_exact_mut(width).enumerate() {
-            let row = first + i;
-            let x = &x[row * width..(row + 1) * width];
-            dispatch(Probabilities {
-                x,
-                log_sum: [log_sums[2 * row], log_sums[2 * row + 1]],
-                scale: scales[row],
-                out: dx,
-            });
-            dx[labels[row]] = dx[labels[row]] - scales[row];
-        }
-    });
-}
-
-struct Probabilities<'a, T> {
-    x: &'a [T],
-    log_sum: [T; 2],
-    scale: T,
-    out: &'a mut [T],
-}
-
-impl<T: Real> Kernel for Probabilities<'_, T> {
-    #[inline(always)]
-    fn run(self) {
-        let [top, log] = self.log_sum;
-        for (out, &x) in self.out.iter_mut().zip(self.x) {
-            *out = self.scale * ((x - top) - log).exp();
-        }
-    }
 }
 
 /// `ln Σ exp(x)` of each row as two numbers whose sum it is: the largest `x`, and the logarithm of the

@@ -4,6 +4,7 @@ mod attention;
 mod conv;
 mod dropout;
 mod elementwise;
+pub(crate) mod embedding;
 mod loss;
 mod lstm;
 mod matmul;
@@ -16,9 +17,14 @@ mod view;
 pub use attention::{AttentionOptions, RotaryPairs};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
 pub use elementwise::{Rhs, Rounding};
-pub use loss::Reduction;
+pub use embedding::EmbeddingOptions;
+pub use loss::{
+    BceOptions, CrossEntropyOptions, GaussianNllOptions, MultiMarginOptions, NllOptions,
+    PoissonNllOptions, Reduction, TripletOptions,
+};
 pub use lstm::{LstmOptions, LstmOutput, LstmWeights};
 pub use matmul::Activation;
 pub use norm::{NormOptions, Normalized, ResponseOptions};
 pub use reduce::TopkOptions;
+pub(crate) use view::indices;
 pub use view::{Indexing, PadMode, UnfoldOptions};

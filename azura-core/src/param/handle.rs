@@ -1,11 +1,11 @@
 //! One parameter: its value and gradient.
 
-use super::{State, Store};
+use super::{State, Store, unshared};
 use crate::buffer::Buffer;
 use crate::dtype::for_float;
 use crate::shape::Layout;
 use crate::tensor::{Origin, Tensor};
-use crate::{DType, Element, Result};
+use crate::{DType, Element, Error, Result};
 use std::fmt;
 use std::sync::Arc;
 
@@ -46,6 +46,37 @@ impl Param {
             self.store.0.dtype,
             origin,
         )
+    }
+
+    /// Replaces the values. Views of the old ones keep them.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if shape or dtype differ.
+    pub fn set(&self, value: &Tensor) -> Result<()> {
+        let dtype = self.store.0.dtype;
+        if value.dtype() != dtype || value.shape() != self.shape() {
+            return Err(Error::Store(format!(
+                "`{}` must be {dtype} of shape {:?}, but got {} of shape {:?}",
+                self.name(),
+                self.shape(),
+                value.dtype(),
+                value.shape()
+            )));
+        }
+        let value = value.contiguous_detached();
+        for_float!("set", dtype, T => self.rewrite::<T>(|values| values.copy_from_slice(value.slice())))
+    }
+
+    /// Lets `write` change the values; if a view of them lives, those of a copy.
+    pub(crate) fn rewrite<T: Element>(&self, write: impl FnOnce(&mut [T])) -> Result<()> {
+        let mut state = self.store.sealed()?;
+        let State {
+            segments, arenas, ..
+        } = &mut *state;
+        let segment = &segments[self.index];
+        let values = unshared(&mut arenas[segment.arena].values);
+        write(&mut values.as_mut_slice()[segment.range.clone()]);
+        Ok(())
     }
 
     /// The full name, such as `encoder.0.weight`.

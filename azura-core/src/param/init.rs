@@ -45,6 +45,11 @@ pub enum Init {
         /// The standard deviation.
         std: f64,
     },
+    /// Standard normal rows of a table, one of them perhaps all 0: an embedding with padding.
+    Table {
+        /// The row that is 0.
+        zero: Option<usize>,
+    },
     /// Normal, but only values in `[low, high]`.
     TruncatedNormal {
         /// The mean of the whole distribution.
@@ -175,6 +180,10 @@ impl Init {
                 }
                 ends(low, high)
             }
+            Init::Table { zero } => axes(
+                "a table has two axes, and the row of zeros",
+                shape.len() == 2 && zero.is_none_or(|row| row < shape[0]),
+            ),
             Init::Eye => axes("the identity has two axes", shape.len() == 2),
             Init::Dirac { groups } => {
                 axes(
@@ -231,6 +240,12 @@ impl Init {
             } => {
                 let truncated = Truncated::new(mean, std, low, high);
                 values.fill_with(|| T::from_f64(truncated.at(rng.next_u64().open())));
+            }
+            Init::Table { zero } => {
+                values.fill_with(|| T::from_f64(rng.normal()));
+                if let Some(row) = zero {
+                    values[row * shape[1]..(row + 1) * shape[1]].fill(T::from_f64(0.0));
+                }
             }
             Init::Eye => {
                 values.fill(T::from_f64(0.0));

@@ -12,6 +12,7 @@
 //! | `init`    | [`Init`]: initial values                                           |
 //! | `handle`  | [`Param`]: one parameter, its value and gradient                   |
 //! | `buffer`  | [`NamedBuffer`]: one named value without gradient                  |
+//! | `rows`    | one parameter that is a table                                      |
 //! | `grads`   | all gradients together: resetting, norm, clipping                  |
 //! | `state`   | all values by name: saving and loading                             |
 //! | `moments` | what optimisers keep for each parameter, and the step over arenas  |
@@ -21,6 +22,7 @@ mod grads;
 mod handle;
 mod init;
 mod moments;
+mod rows;
 mod scope;
 mod state;
 

@@ -104,6 +104,7 @@ fn table() -> Vec<Row> {
 fn without_gradient() -> Vec<&'static str> {
     [
         elementwise::WITHOUT_GRADIENT,
+        loss::WITHOUT_GRADIENT,
         reduce::WITHOUT_GRADIENT,
         shape::WITHOUT_GRADIENT,
         random::WITHOUT_GRADIENT,

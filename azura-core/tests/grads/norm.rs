@@ -1,8 +1,8 @@
-//! Normalisation.
+//! Normalisation and embedding.
 
 use crate::common::Domain::{Any, Positive};
-use crate::{Row, one, row};
-use azura_core::{NormOptions, ResponseOptions, Result, Tensor};
+use crate::{Row, ids, one, row};
+use azura_core::{EmbeddingOptions, NormOptions, ResponseOptions, Result, Tensor};
 
 /// x, then weight and bias of its last sizes.
 const LAST: &[&[&[usize]]] = &[
@@ -77,6 +77,8 @@ pub fn rows() -> Vec<Row> {
         row("group_norm of one group", Any, GROUPS, |x| one(x[0].group_norm(1, scaled(x, 0.1)))),
         row("group_norm without weight and bias", Any, PLAIN, |x| one(x[0].group_norm(2, NormOptions { eps: 0.1, ..Default::default() }))),
         row("instance_norm", Any, INSTANCES, |x| one(Ok(x[0].instance_norm(scaled(x, 0.1))?.output))),
+        row("embedding", Any, &[&[&[3, 4]], &[&[1, 2]], &[&[5, 0]]], |x| one(x[0].embedding(&ids(6, x[0].shape()[0]).reshape([2, 3])?, EmbeddingOptions::default()))),
+        row("embedding of nothing", Any, &[&[&[3, 4]], &[&[0, 2]]], |x| one(x[0].embedding(&ids(0, 1), EmbeddingOptions::default()))),
         row("local_response_norm", Any, &[&[&[2, 5, 3]], &[&[1, 1, 2]], &[&[0, 2, 2]], &[&[2, 0, 2]], &[&[1, 4, 2, 2]]], |x| one(x[0].local_response_norm(3, ResponseOptions { alpha: 0.7, ..Default::default() }))),
         row("local_response_norm of even size", Any, &[&[&[2, 5, 3]], &[&[1, 2, 2]]], |x| one(x[0].local_response_norm(4, ResponseOptions { alpha: 0.7, beta: 0.5, k: 2.0 }))),
     ]
