@@ -6,10 +6,17 @@
 
 mod activation;
 mod attention;
+mod batch_norm;
+mod ctx;
 mod dropout;
+mod embedding;
+mod instance_norm;
+mod layer_norm;
 mod linear;
 mod lstm;
 mod prelu;
+mod response_norm;
+mod running;
 mod sequential;
 mod softmax;
 mod transformer;
@@ -23,10 +30,17 @@ pub use attention::{
     AttentionInputs, MultiHeadAttention, MultiHeadAttentionBuilder, PositionalEncoding,
     RotaryEmbedding, sinusoidal_positions,
 };
+pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormOptions};
+pub use ctx::Ctx;
 pub use dropout::{AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout};
+pub use embedding::Embedding;
+pub use instance_norm::{InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
+pub use layer_norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use linear::Linear;
 pub use lstm::{Lstm, LstmBuilder, LstmState};
 pub use prelu::Prelu;
+pub use response_norm::LocalResponseNorm;
+pub use running::RunningStats;
 pub use sequential::Sequential;
 pub use softmax::{LogSoftmax, Softmax, Softmax2d, Softmin};
 pub use transformer::{
@@ -35,7 +49,7 @@ pub use transformer::{
     TransformerOptions,
 };
 
-use azura_core::{Rng, Tensor};
+use azura_core::Tensor;
 
 use crate::error::Result;
 
@@ -48,32 +62,5 @@ pub trait Module: Send + Sync {
 impl<M: Module + ?Sized> Module for Box<M> {
     fn forward(&self, x: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
         (**self).forward(x, ctx)
-    }
-}
-
-/// What a forward pass is for, and its random numbers.
-///
-/// The trainer makes one for each step, from the seed and the step's number, so that a resumed run
-/// drops the same units.
-#[derive(Clone, Debug)]
-pub struct Ctx {
-    /// True in training: dropout drops.
-    pub train: bool,
-    /// Random numbers of this pass.
-    pub rng: Rng,
-}
-
-impl Ctx {
-    /// A training pass with these random numbers.
-    pub fn train(rng: Rng) -> Self {
-        Ctx { train: true, rng }
-    }
-
-    /// A pass that predicts: nothing is random.
-    pub fn eval() -> Self {
-        Ctx {
-            train: false,
-            rng: Rng::new(0),
-        }
     }
 }

@@ -229,6 +229,7 @@ impl<'t, 'o> Running<'t, 'o> {
         }
         let lr = self.schedule.lr(number);
         self.optimizer.step(lr)?;
+        ctx.update_statistics()?;
         store.zero_grad();
         self.scalars.loss_sum += sum;
         self.scalars.loss_weight += weight;

@@ -9,6 +9,7 @@ mod gpt;
 mod kill;
 mod layers;
 mod model_file;
+mod norms;
 mod resume;
 mod schedule;
 mod trainer;

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use azura_core::{DType, Rng, Store, Tensor};
-use azura_learner::layers::{Ctx, Dropout, Linear, Lstm, Module};
+use azura_learner::layers::{BatchNorm1d, Ctx, Dropout, Linear, Lstm, Module};
 use azura_learner::train::{EpochRow, Every, Monitor, On, ScheduleKind, Span, Stop};
 use azura_learner::{
     Class, Error, Event, Fit, Outcome, Result, StopFlag, Supervised, TensorDataset, TrainConfig,
@@ -13,9 +13,11 @@ use azura_learner::{
 
 use crate::Folder;
 
-/// Everything whose state could be lost: recurrent layers, dropout between and after them.
+/// Everything whose state could be lost: recurrent layers, dropout between and after them, running
+/// statistics.
 struct Network {
     lstm: Lstm,
+    norm: BatchNorm1d,
     dropout: Dropout,
     head: Linear,
 }
@@ -24,6 +26,7 @@ impl Module for Network {
     fn forward(&self, x: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
         let (output, _) = self.lstm.forward(x, None, ctx)?;
         let last = output.select(1, x.shape()[1] - 1)?;
+        let last = self.norm.forward(&last, ctx)?;
         self.head.forward(&self.dropout.forward(&last, ctx)?, ctx)
     }
 }
@@ -67,6 +70,7 @@ pub fn fit(config: TrainConfig) -> (Store, Fit) {
             .dropout(0.2)
             .build()
             .unwrap(),
+        norm: BatchNorm1d::new(3, &p.at("norm")).unwrap(),
         dropout: Dropout::new(0.2).unwrap(),
         head: Linear::new(3, 1, &p.at("head")).unwrap(),
     };
@@ -87,12 +91,15 @@ pub struct Ending {
 }
 
 pub fn ending(store: &Store, outcome: Outcome) -> Ending {
-    let bits = |t: &Tensor| {
-        t.to_vec::<f32>()
+    let bits = |t: &Tensor| match t.dtype() {
+        // How many batches the running statistics saw.
+        DType::I64 => vec![t.item::<i64>().unwrap() as u32],
+        _ => t
+            .to_vec::<f32>()
             .unwrap()
             .into_iter()
             .map(f32::to_bits)
-            .collect()
+            .collect(),
     };
     let without_time = |row: &EpochRow| EpochRow {
         seconds: 0.0,

@@ -59,11 +59,11 @@ losses! {
     };
     // Logarithms are cut at -100, as in PyTorch, so that a probability of 0 costs much and not infinity.
     Bce {} "binary_cross_entropy" |x, t| {
-        (t - one()) * cut(ln_1p(-x)) - t * cut(x.ln())
+        (t - one()) * cut((-x).ln_1p()) - t * cut(x.ln())
     }, grad {
         let spread = (one::<N>() - x) * x;
         let least = N::lit(1e-12);
-        [(x - t) / least.gt_select(spread, least, spread), cut(ln_1p(-x)) - cut(x.ln())]
+        [(x - t) / least.gt_select(spread, least, spread), cut((-x).ln_1p()) - cut(x.ln())]
     };
     BceWithLogits {} "binary_cross_entropy_with_logits" |x, t| {
         (one::<N>() - t) * x + softplus(-x)
@@ -158,21 +158,10 @@ fn cut<N: Num>(log: N) -> N {
     least.gt_select(log, least, log)
 }
 
-/// `ln(1 + x)` without the digits that `1 + x` loses (Kahan): the error of the sum is taken out of its
-/// logarithm.
-#[inline(always)]
-fn ln_1p<N: Num>(x: N) -> N {
-    let sum = one::<N>() + x;
-    let held = sum - one();
-    // held = 0: x is its own logarithm. The quotient is near 1 and exact to an ulp.
-    let log = sum.ln() * (x / held);
-    held.gt_select(zero(), log, zero::<N>().gt_select(held, log, x))
-}
-
 /// `ln(1 + eˣ)`, safe at any size.
 #[inline(always)]
 fn softplus<N: Num>(x: N) -> N {
-    positive(x) + ln_1p((-x.abs()).exp())
+    positive(x) + (-x.abs()).exp().ln_1p()
 }
 
 /// The options of [`Tensor::binary_cross_entropy`] and its form with logits.

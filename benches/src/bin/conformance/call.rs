@@ -91,6 +91,14 @@ impl Call {
         }
     }
 
+    /// The tensor at a place or of a name, if there is one.
+    pub fn maybe(&self, place: usize, name: &str) -> Result<Option<&Tensor>, Why> {
+        self.get(place, name)
+            .is_some()
+            .then(|| self.tensor(place, name))
+            .transpose()
+    }
+
     /// The axis of that name, which must be given.
     pub fn dim(&self, place: usize) -> Result<isize, Why> {
         match self.int(place, "dim")? {
@@ -209,6 +217,7 @@ pub fn reduction(name: Option<&str>) -> Result<Reduction, Why> {
         Some("none") => Ok(Reduction::None),
         None | Some("mean") => Ok(Reduction::Mean),
         Some("sum") => Ok(Reduction::Sum),
+        Some("batchmean") => Ok(Reduction::BatchMean),
         Some(other) => lacks(format!("reduction {other}")),
     }
 }

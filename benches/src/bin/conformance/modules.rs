@@ -4,6 +4,7 @@ mod activation;
 mod attention;
 mod linalg;
 mod loss;
+mod norm;
 mod recurrent;
 
 use crate::call::Outcome;
@@ -29,6 +30,7 @@ const FAMILIES: &[Family] = &[
     attention::run,
     linalg::run,
     loss::run,
+    norm::run,
     recurrent::run,
 ];
 
@@ -132,6 +134,11 @@ impl Module<'_> {
         for param in store.params() {
             let name = format!("{}/state/{}", self.case, param.name());
             values.push((param.name(), self.file.tensor(&name)?));
+        }
+        for buffer in store.buffers() {
+            let name = format!("{}/state/{}", self.case, buffer.name());
+            let value = self.file.tensor(&name)?.reshape(buffer.shape())?;
+            values.push((buffer.name(), value));
         }
         store.load(&values)?;
         for param in store.params() {

@@ -5,7 +5,8 @@ mod attention;
 mod conv;
 mod elementwise;
 mod linalg;
-pub mod loss;
+mod loss;
+mod norm;
 mod reduce;
 mod shape;
 
@@ -22,6 +23,7 @@ const FAMILIES: &[Family] = &[
     elementwise::run,
     linalg::run,
     loss::run,
+    norm::run,
     reduce::run,
     shape::run,
 ];
