@@ -65,8 +65,8 @@ pub use ops::TopkOptions;
 pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs, Rounding};
 pub use ops::{AttentionOptions, RotaryPairs};
 pub use ops::{
-    BceOptions, CrossEntropyOptions, EmbeddingOptions, GaussianNllOptions, MultiMarginOptions,
-    NllOptions, PoissonNllOptions, TripletOptions,
+    BceOptions, CrossEntropyOptions, CtcOptions, EmbeddingOptions, GaussianNllOptions,
+    MultiMarginOptions, NllOptions, PoissonNllOptions, TripletOptions,
 };
 pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
 pub use ops::{Indexing, PadMode, UnfoldOptions};

@@ -5,6 +5,7 @@
 
 pub(crate) mod attention;
 pub(crate) mod conv;
+pub(crate) mod ctc;
 pub(crate) mod dropout;
 pub(crate) mod embedding;
 pub(crate) mod fold;

@@ -19,8 +19,8 @@ pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
 pub use elementwise::{Rhs, Rounding};
 pub use embedding::EmbeddingOptions;
 pub use loss::{
-    BceOptions, CrossEntropyOptions, GaussianNllOptions, MultiMarginOptions, NllOptions,
-    PoissonNllOptions, Reduction, TripletOptions,
+    BceOptions, CrossEntropyOptions, CtcOptions, GaussianNllOptions, MultiMarginOptions,
+    NllOptions, PoissonNllOptions, Reduction, TripletOptions,
 };
 pub use lstm::{LstmOptions, LstmOutput, LstmWeights};
 pub use matmul::Activation;

@@ -2,8 +2,8 @@
 
 use crate::*;
 use azura_core::{
-    BceOptions, CrossEntropyOptions, EmbeddingOptions, GaussianNllOptions, MultiMarginOptions,
-    PoissonNllOptions, TripletOptions,
+    BceOptions, CrossEntropyOptions, CtcOptions, EmbeddingOptions, GaussianNllOptions,
+    MultiMarginOptions, PoissonNllOptions, TripletOptions,
 };
 
 #[rustfmt::skip]
@@ -12,6 +12,7 @@ pub fn messages() -> Vec<Message> {
     let b = zeros(&[4]);
     let double = Tensor::zeros([2, 3], DType::F64).unwrap();
     let labels = ints(&[0, 1]);
+    let long = zeros(&[1, 4, 3]);
     let half = Tensor::from_slice(&[0.5f32], [1]).unwrap();
     let two = Tensor::from_slice(&[2.0f32, 2.0], [2]).unwrap();
     vec![
@@ -51,6 +52,12 @@ pub fn messages() -> Vec<Message> {
         (text(a.cross_entropy(&double, Reduction::Mean)), "[cross_entropy] both operands must have the same dtype, but got f32 and f64; cast one with `cast`"),
         (text(a.nll_loss(&ints(&[0]), Reduction::Mean)), "[nll_loss] needs log-probabilities [N, C, d…] and labels [N, d…], but got [2, 3] and [1]"),
         (text(a.nll_loss(&b.narrow(0, 0, 2).unwrap(), Reduction::Mean)), "[nll_loss] labels must be u32 or i64, but got f32"),
+        (text(a.ctc_loss(&labels, &[], &[], CtcOptions::default())), "[ctc_loss] needs log-probabilities [N, T, C], but got [2, 3]"),
+        (text(long.ctc_loss(&labels, &[1], &[2], CtcOptions { blank: 3, ..Default::default() })), "[ctc_loss] the blank must lie in 0..3, but got 3"),
+        (text(long.ctc_loss(&labels, &[1], &[], CtcOptions::default())), "[ctc_loss] needs 1 lengths of sequences and of labels, but got 1 and 0"),
+        (text(long.ctc_loss(&labels, &[5], &[2], CtcOptions::default())), "[ctc_loss] no sequence may be longer than 4, but got 5"),
+        (text(long.ctc_loss(&labels, &[4], &[3], CtcOptions::default())), "[ctc_loss] labels one after the other must be as many as their lengths say, but got 2 for [3]"),
+        (text(long.ctc_loss(&ints(&[1, 7]), &[4], &[2], CtcOptions::default())), "[ctc_loss] every index must lie in 0..3, but got 7 at position 1"),
         (text(b.embedding(&labels, EmbeddingOptions::default())), "[embedding] the table must be [V, D], but got [4]"),
         (text(a.embedding(&ints(&[2]), EmbeddingOptions::default())), "[embedding] every index must lie in 0..2, but got 2 at position 0"),
         (text(a.embedding(&labels, EmbeddingOptions { padding_idx: Some(2), ..Default::default() })), "[embedding] padding_idx must lie in 0..2, but got 2"),
@@ -86,6 +93,8 @@ pub fn calls(x: &Args) -> Vec<Call<'_>> {
         ("multi_margin_loss plain", Box::new(move || a.multi_margin_loss(ids, MultiMarginOptions::default()))),
         ("multilabel_margin_loss", Box::new(move || a.multilabel_margin_loss(ids, Reduction::None))),
         ("multilabel_margin_loss own", Box::new(move || a.multilabel_margin_loss(&a.cast(DType::I64)?, Reduction::None))),
+        ("ctc_loss", Box::new(move || a.ctc_loss(ids, sizes, sizes, CtcOptions { blank: sizes[1], ..Default::default() }))),
+        ("ctc_loss padded", Box::new(move || a.ctc_loss(&b.cast(DType::I64)?, &[1, 2], &[2, 0], CtcOptions::default()))),
         ("nll_loss", Box::new(move || a.nll_loss(labels, Reduction::Mean))),
         ("total_weight", Box::new(move || Ok(Tensor::scalar(CrossEntropyOptions { weight: Some(b), ..Default::default() }.total_weight(a, labels)?, DType::F64)))),
         ("embedding", Box::new(move || a.embedding(ids, EmbeddingOptions { padding_idx: Some(sizes[0]), max_norm: Some(number), norm_type: number, scale_grad_by_freq: true }))),

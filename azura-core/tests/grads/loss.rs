@@ -3,8 +3,8 @@
 use crate::common::Domain::{Any, Distinct, Positive};
 use crate::{Row, ids, one, row};
 use azura_core::{
-    BceOptions, CrossEntropyOptions, DType, GaussianNllOptions, MultiMarginOptions, NllOptions,
-    PoissonNllOptions, Reduction, Result, Tensor, TripletOptions,
+    BceOptions, CrossEntropyOptions, CtcOptions, DType, GaussianNllOptions, MultiMarginOptions,
+    NllOptions, PoissonNllOptions, Reduction, Result, Tensor, TripletOptions,
 };
 
 const PAIRS: &[&[&[usize]]] = &[
@@ -67,6 +67,19 @@ fn entropy(x: &[Tensor], change: fn(&mut CrossEntropyOptions<'_>)) -> Result<Vec
     one(x[0].cross_entropy(&labels(&x[0]), options))
 }
 
+/// Labels with a repetition and of two lengths, the second sequence shorter than the first.
+fn ctc(x: &[Tensor], reduction: Reduction) -> Result<Vec<Tensor>> {
+    let labels = Tensor::from_slice(&[1i64, 1, 2, 9], [2, 2])?;
+    let options = CtcOptions {
+        reduction,
+        ..Default::default()
+    };
+    let time = x[0].dim(1)?;
+    one(x[0]
+        .log_softmax(-1)?
+        .ctc_loss(&labels, &[time, time - 1], &[2, 1], options))
+}
+
 #[rustfmt::skip]
 pub fn rows() -> Vec<Row> {
     vec![
@@ -111,6 +124,8 @@ pub fn rows() -> Vec<Row> {
         row("cross_entropy of probabilities smoothed", Any, &[&[&[3, 4], &[3, 4]], &[&[2, 3, 2], &[2, 3, 2]]], |x| one(x[0].cross_entropy(&x[1], CrossEntropyOptions { weight: Some(&weight(&x[0])), label_smoothing: 0.3, ..Default::default() }))),
         row("nll_loss", Any, AREAS, |x| one(x[0].nll_loss(&labels(&x[0]), Reduction::None))),
         row("nll_loss weighted", Any, &[&[&[5, 4]], &[&[2, 4, 3]]], |x| one(x[0].nll_loss(&labels(&x[0]), NllOptions { weight: Some(&weight(&x[0])), ignore_index: 2, reduction: Reduction::Mean }))),
+        row("ctc_loss", Any, &[&[&[2, 5, 4]], &[&[2, 3, 3]]], |x| ctc(x, Reduction::Mean)),
+        row("ctc_loss none", Any, &[&[&[2, 4, 4]]], |x| ctc(x, Reduction::None)),
         row("soft_margin_loss none", Any, ROWS, |x| one(x[0].soft_margin_loss(&x[1], Reduction::None))),
     ]
 }

@@ -360,7 +360,7 @@ fn a_gpt_learns_to_count_and_goes_on_from_a_cache() {
         let loss = logits
             .reshape([96, 8])
             .unwrap()
-            .cross_entropy(&y, Default::default())
+            .cross_entropy(&y, azura_core::Reduction::Mean)
             .unwrap();
         losses.push(loss.item::<f32>().unwrap());
         store.zero_grad();

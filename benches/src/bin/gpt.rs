@@ -10,7 +10,7 @@
 use azura_benches::{Arguments, random_labels, random_normal, time_steps};
 use azura_core::optim::{Adam, Optimizer};
 use azura_core::{
-    AttentionOptions, DType, Init, NormOptions, Param, Rng, Scope, Store, Tensor, grad,
+    AttentionOptions, DType, Init, NormOptions, Param, Reduction, Rng, Scope, Store, Tensor, grad,
     with_threads,
 };
 use azura_learner::layers::{AttentionInputs, Linear, MultiHeadAttention};
@@ -138,7 +138,7 @@ fn train(arguments: &Arguments, Size(layers, heads, width, time, batch): Size) -
         let scores = head.forward(&norm.forward(&h)?, &mut ctx)?;
         let loss = scores
             .reshape([batch * time, VOCABULARY])?
-            .cross_entropy(&y, Default::default())?;
+            .cross_entropy(&y, Reduction::Mean)?;
         loss.backward()?;
         optimizer.step(1e-3)?;
         Ok(f64::from(loss.item::<f32>()?))

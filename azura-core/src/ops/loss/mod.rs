@@ -5,13 +5,16 @@
 //! | `mod`     | [`Reduction`], and how pairs of tensors become one loss                     |
 //! | `paired`  | losses of pairs of elements: one expression each                            |
 //! | `classes` | cross-entropy and negative log-likelihood of classes                        |
+//! | `ctc`     | sequences with labels of unknown alignment                                  |
 //! | `margin`  | losses that compare scores or distances within a row                        |
 
 mod classes;
+mod ctc;
 mod margin;
 mod paired;
 
 pub use classes::{CrossEntropyOptions, NllOptions};
+pub use ctc::CtcOptions;
 pub use margin::{MultiMarginOptions, TripletOptions};
 pub use paired::{BceOptions, GaussianNllOptions, PoissonNllOptions};
 

@@ -4,8 +4,8 @@ use super::Module;
 use crate::call::{one, reduction};
 use crate::file::Why;
 use azura_core::{
-    BceOptions, CrossEntropyOptions, DType, GaussianNllOptions, MultiMarginOptions, NllOptions,
-    PoissonNllOptions, Tensor,
+    BceOptions, CrossEntropyOptions, CtcOptions, DType, GaussianNllOptions, MultiMarginOptions,
+    NllOptions, PoissonNllOptions, Tensor,
 };
 use serde_json::Value;
 
@@ -124,6 +124,37 @@ pub fn run(name: &str, m: &Module<'_>) -> Result<Option<Vec<Tensor>>, Why> {
                 reduction: r()?,
             };
             one(x()?.multi_margin_loss(&target()?, options))?
+        }
+        "CTCLoss" => {
+            known(&["blank", "zero_infinity"])?;
+            // Here batches come first always.
+            let x = x()?;
+            let single = x.rank() == 2;
+            let x = if single {
+                x.unsqueeze(0)?
+            } else {
+                x.transpose(0, 1)?
+            };
+            let (samples, time) = (x.shape()[0], x.shape()[1]);
+            let lengths = |name: &str, given: &[usize]| -> Result<Vec<usize>, Why> {
+                Ok(match m.leaf(name)? {
+                    Some(lengths) => {
+                        let lengths = lengths.reshape([lengths.numel()])?.to_vec::<i64>()?;
+                        lengths.into_iter().map(|n| n as usize).collect()
+                    }
+                    None => given.to_vec(),
+                })
+            };
+            // Lengths that were lists are not recorded: the samples are PyTorch's own, where sequences are
+            // whole and have 30, 25 and 20 labels.
+            let times = lengths("in/2", &vec![time; samples])?;
+            let counts = lengths("in/3", &[30, 25, 20])?;
+            let options = CtcOptions {
+                blank: m.int(usize::MAX, "blank").unwrap_or(0) as usize,
+                zero_infinity: m.flag(usize::MAX, "zero_infinity", false),
+                reduction: r()?,
+            };
+            one(x.ctc_loss(&target()?, &times, &counts, options))?
         }
         "MultiLabelMarginLoss" => one(x()?.multilabel_margin_loss(&target()?, r()?))?,
         _ => return Ok(None),
