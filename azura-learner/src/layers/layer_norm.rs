@@ -21,7 +21,7 @@ use crate::error::Result;
 /// use azura_learner::layers::{Ctx, LayerNorm, Module};
 /// let store = Store::new(DType::F32);
 /// let norm = LayerNorm::new(&[3], &store.root(Rng::new(0)).at("norm"))?;
-/// let y = norm.forward(&Tensor::arange(6, DType::F32).reshape([2, 3])?, &mut Ctx::eval())?;
+/// let y = norm.forward(&Tensor::arange(0.0, 6.0, 1.0, DType::F32)?.reshape([2, 3])?, &mut Ctx::eval())?;
 /// assert!(y.to_vec::<f32>()?[1].abs() < 1e-6);
 /// # Ok::<(), azura_learner::Error>(())
 /// ```

@@ -13,8 +13,12 @@ pub fn run(name: &str, m: &Module<'_>) -> Result<Option<Vec<Tensor>>, Why> {
     let r = || reduction(m.option(usize::MAX, "reduction").and_then(Value::as_str));
     let x = || m.input(0);
     let target = || m.input(1);
+    // Labels of 0, 1 or -1 are integers in some samples.
     let signs = |i: usize| Ok::<Tensor, Why>(m.input(i)?.cast(DType::F64)?);
     let number = |name: &str, default: f64| m.number(usize::MAX, name).unwrap_or(default);
+    if !name.ends_with("Loss") {
+        return Ok(None);
+    }
     let weight = m.leaf("state/weight")?;
     let known = |names: &[&str]| {
         let mut all = vec!["reduction"];
@@ -51,14 +55,15 @@ pub fn run(name: &str, m: &Module<'_>) -> Result<Option<Vec<Tensor>>, Why> {
         }
         "MultiLabelSoftMarginLoss" => {
             known(&["weight"])?;
-            one(x()?.multilabel_soft_margin_loss(&target()?, bce()?))?
+            one(x()?.multilabel_soft_margin_loss(&signs(1)?, bce()?))?
         }
         "CrossEntropyLoss" => {
             known(&["weight", "ignore_index", "label_smoothing"])?;
             one(x()?.cross_entropy(&target()?, entropy()?))?
         }
         "LinearCrossEntropyLoss" => {
-            let (rows, classes) = (x()?.shape()[0], m.int(1, "num_classes").unwrap_or(0));
+            let x = x()?;
+            let (rows, classes) = (x.shape()[0], m.int(1, "num_classes").unwrap_or(0));
             let out = m
                 .option(usize::MAX, "out_features")
                 .and_then(Value::as_array);
@@ -66,7 +71,7 @@ pub fn run(name: &str, m: &Module<'_>) -> Result<Option<Vec<Tensor>>, Why> {
             let mut shape = vec![rows, classes as usize];
             shape.extend(out.map(|size| size as usize));
             let bias = m.leaf("state/linear.bias")?;
-            let scores = x()?.linear(&m.need("state/linear.weight")?, bias.as_ref())?;
+            let scores = x.linear(&m.need("state/linear.weight")?, bias.as_ref())?;
             one(scores.reshape(shape)?.cross_entropy(&target()?, entropy()?))?
         }
         "NLLLoss" => {
@@ -81,7 +86,13 @@ pub fn run(name: &str, m: &Module<'_>) -> Result<Option<Vec<Tensor>>, Why> {
         "KLDivLoss" => {
             known(&["log_target"])?;
             let log_target = m.flag(usize::MAX, "log_target", false);
-            one(x()?.kl_div(&target()?, log_target, r()?))?
+            let x = x()?;
+            // Of a number, PyTorch's samples are input and target at once.
+            let twice = m.call["desc"]
+                .as_str()
+                .is_some_and(|desc| desc.starts_with("scalar"));
+            let target = if twice { x.clone() } else { target()? };
+            one(x.kl_div(&target, log_target, r()?))?
         }
         "GaussianNLLLoss" => {
             known(&["full", "eps"])?;
