@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod codes;
 mod commands;
 mod config;
 mod errors;

@@ -330,4 +330,31 @@ mod tests {
             }
         }
     }
+
+    /// It fits an f32, and becomes too large when it is divided by what the series usually does.
+    #[test]
+    fn a_value_that_the_scaler_makes_too_large_is_refused_with_its_cell() {
+        let level = vec![0.0, 0.1, 0.2, 3e38];
+        let fitted = Fitted {
+            features: StandardScaler::fit(&level, &["level"], 0..3).unwrap(),
+            step: StandardScaler::fit(&level, &["step"], 0..3).unwrap(),
+            mase_scale: 1.0,
+            ridge: Ridge::fit(1, 1, |_, row| row[0] = 0.0, &[0.0], 1.0).unwrap(),
+            ridge_alpha: 1.0,
+        };
+        let table = Table::new("mine.csv").with("level", level.clone()).unwrap();
+        let frame = Frame {
+            times: vec!["2020-01-01".parse().unwrap(); 4],
+            level: level.clone(),
+            value_names: vec!["level".to_string()],
+            values: level,
+            calendar: Vec::new(),
+            breaks: Vec::new(),
+            notes: Vec::new(),
+        };
+        assert_eq!(
+            fitted.inputs(&frame, &table).unwrap_err().to_string(),
+            "mine.csv: column `level` (1): row index 3: 3e38 is too large for the model; correct or remove the row"
+        );
+    }
 }

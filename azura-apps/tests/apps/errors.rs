@@ -138,19 +138,6 @@ fn a_value_that_is_too_large_is_shown_where_it_stands() {
         message.starts_with("mine.csv:2: column `close` (5): 1e300 is too large"),
         "{message}"
     );
-    // It fits an f32, and becomes too large when the scaler divides it by what rain usually does.
-    let model = load("weather");
-    let text = hours(48, 30, "10").replace(
-        "2020-01-02T06:00,10,50,0,20",
-        "2020-01-02T06:00,10,50,3e38,20",
-    );
-    let columns = model.signature().columns();
-    let table = azura_learner::data::read_csv_from(text.as_bytes(), "mine.csv", &columns).unwrap();
-    let error = model.predict(&table).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "mine.csv:32: column `precipitation` (4): 3e38 is too large for the model; correct or remove the row"
-    );
 }
 
 #[test]
@@ -174,13 +161,13 @@ fn empty_cells_are_refused_left_out_or_filled_and_it_is_said() {
     assert!(notes[0].starts_with("2 stretches"), "{notes:?}");
     assert_eq!(
         notes[1],
-        "1 row with an empty cell were left out (the first: line 302)"
+        "left out: 1 row with an empty cell (the first: line 302)"
     );
     let (rows, notes) = summary("forward_fill");
     assert_eq!(rows, 600);
     assert_eq!(
         notes,
-        ["1 row with an empty cell took the value above (the first: line 302)"]
+        ["filled with the value above: 1 row with an empty cell (the first: line 302)"]
     );
     // Nothing stands above the first row.
     let source = file(folder.path(), "mine.csv", &hours(600, 0, "NA"));

@@ -4,7 +4,7 @@ use azura_learner::data::{Table, Values, sha256_file};
 use azura_learner::{Predictor, Source};
 use serde_json::json;
 
-use super::{Context, Ended, finish, input};
+use super::{Context, Ended, finish, input, scoreboard};
 use crate::args::Evaluate;
 use crate::failure::{Code, Failure, Place};
 use crate::output::{self, say};
@@ -61,7 +61,10 @@ pub fn run(context: &Context, args: Evaluate) -> Ended {
         if !context.globals.quiet {
             say!("{}   {}", path.display(), source);
         }
-        output::result(format_args!("{}\n", finish::table(&metrics, &baselines)))?;
+        output::result(format_args!(
+            "{}\n",
+            scoreboard::table(&metrics, &baselines)
+        ))?;
     }
     Ok(0)
 }

@@ -105,6 +105,14 @@ pub fn table(predictor: &dyn Predictor, path: &Path) -> Result<Table, Stop> {
             })?;
         return Ok(read_csv_from(bytes.as_slice(), "standard input", &columns)?);
     }
+    if !path.exists() {
+        return Err(Failure::new(
+            Code::Data,
+            format!("the file {} is not there", path.display()),
+        )
+        .help("paths start from the working directory; - reads standard input")
+        .into());
+    }
     Ok(read_csv(path, &columns)?)
 }
 

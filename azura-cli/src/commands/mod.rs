@@ -13,6 +13,7 @@ mod input;
 mod predict;
 mod resume;
 mod runs;
+mod scoreboard;
 mod serve;
 mod train;
 mod version;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, Ended, finish};
+use super::{Context, Ended, scoreboard};
 use crate::args::{Runs, RunsAction};
 use crate::failure::{Code, Failure};
 use crate::output::{self, say};
@@ -174,7 +174,7 @@ fn show(context: &Context, name: Option<&str>) -> Ended {
             writeln!(
                 out,
                 "{}",
-                finish::table(at("/metrics/test"), at("/baselines"))
+                scoreboard::table(at("/metrics/test"), at("/baselines"))
             )?;
         }
         Ok(())

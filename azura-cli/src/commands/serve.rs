@@ -79,12 +79,13 @@ pub fn run(context: &Context, args: Serve) -> Ended {
     let (quiet, json) = (context.globals.quiet, context.globals.json);
     let names: Vec<String> = models.iter().map(|served| served.id.clone()).collect();
     let limits = format!(
-        "{} worker{}   queue {}   timeout {} s   body ≤ {} bytes",
+        "{} worker{}   queue {}   timeout {} s   body ≤ {}   all bodies ≤ {}",
         options.workers,
         if options.workers == 1 { "" } else { "s" },
         options.queue,
         options.timeout.as_secs_f64(),
-        options.max_body
+        text::bytes(options.max_body as u64),
+        text::bytes(options.max_in_flight as u64)
     );
     let loopback = args.addr.ip().is_loopback();
     let finished = server::serve(Arc::new(models), options, |addr| {

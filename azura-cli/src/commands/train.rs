@@ -204,12 +204,13 @@ fn dry_run(context: &Context, plan: &Plan) -> Ended {
         finish::say_data(summary);
         say!("model  {} parameters", text::thousands(parameters));
         say!(
-            "memory {} for tensors: weights, the best weights and the optimiser's moments {}; one step of {} rows, as tried, {}; not counted: the data, checkpoints while they are written, the program",
+            "memory {}   weights twice and the optimiser's moments {} │ one step of {} rows, as tried, {}",
             text::bytes(total),
             text::bytes(model),
             need.rows,
             text::bytes(need.step)
         );
+        say!("       not counted: the data, checkpoints while they are written, the program");
         say!(
             "nothing was started (--dry-run).   azura config print {}",
             plan.app.name()

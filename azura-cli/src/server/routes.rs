@@ -295,7 +295,7 @@ async fn predict(
         Err(problem) => {
             match problem.code {
                 "queue_full" | "queue_slow" | "crowded" | "timeout" | "too_large" => {
-                    shared.metrics.rejected(problem.code)
+                    shared.metrics.rejected(problem.code);
                 }
                 _ => {}
             }

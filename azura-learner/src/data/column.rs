@@ -146,9 +146,26 @@ pub(super) fn reserve<T>(values: &mut Vec<T>, more: usize) -> DataResult<()> {
     })
 }
 
+/// Asks the system for so many bytes at once and gives them back: whoever is about to make many vectors of one size learns
+/// here, and not by the end of the process, that there is no room for them.
+///
+/// # Errors
+/// [`DataErrorKind::Memory`] with the size.
+///
+/// ```
+/// use azura_learner::data::check_memory;
+/// assert!(check_memory(1 << 20).is_ok());
+/// assert!(check_memory(usize::MAX >> 2).is_err());
+/// ```
+pub fn check_memory(bytes: usize) -> DataResult<()> {
+    let mut room: Vec<u8> = Vec::new();
+    room.try_reserve_exact(bytes)
+        .map_err(|_| out_of_memory(bytes))
+}
+
 /// There is no room for a piece of data of so many bytes.
 fn out_of_memory(bytes: usize) -> DataError {
-    let what = format!("no memory for a column of {} MiB", bytes >> 20);
+    let what = format!("no memory for {} MiB of data", bytes >> 20);
     DataError::new(DataErrorKind::Memory, what)
         .remedy("use fewer rows, fewer columns, or a machine with more memory")
 }
@@ -241,7 +258,7 @@ mod tests {
         // Half of the address space: more than any system gives.
         let error = reserve(&mut values, usize::MAX >> 5).unwrap_err();
         assert_eq!(error.kind(), DataErrorKind::Memory);
-        assert_eq!(error.what(), "no memory for a column of 4398046511104 MiB",);
+        assert_eq!(error.what(), "no memory for 4398046511104 MiB of data");
         reserve(&mut values, 3).unwrap();
         assert!(values.capacity() >= 4 && values == [1.0]);
         assert_eq!(crate::Error::from(error).class(), crate::Class::Memory);

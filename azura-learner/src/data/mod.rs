@@ -26,7 +26,7 @@ mod transform;
 mod windows;
 
 pub use self::csv::{read_csv, read_csv_all, read_csv_all_from, read_csv_from};
-pub use column::{Column, Kind, Values};
+pub use column::{Column, Kind, Values, check_memory};
 pub use cycle::Cycle;
 pub use dataset::{Batch, Dataset, sha256_file};
 pub use error::{DataError, DataErrorKind, DataResult, nearest, quoted};

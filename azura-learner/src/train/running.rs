@@ -268,12 +268,13 @@ impl<'t, 'o> Running<'t, 'o> {
         let mut metrics = Metrics::new();
         let loss = self.scalars.loss_sum / self.scalars.loss_weight;
         metrics.insert("train.loss".to_string(), loss);
-        if let Some(evaluation) = monitor::validate(self.training, &mut metrics)? {
-            if !evaluation.loss.is_finite() && evaluation.weight != 0.0 {
-                // A weight that is not finite explains it better than the loss does.
-                self.values()?;
-                return Err(self.diverged(Culprit::Validation, evaluation.loss));
-            }
+        if let Some(evaluation) = monitor::validate(self.training, &mut metrics)?
+            && !evaluation.loss.is_finite()
+            && evaluation.weight != 0.0
+        {
+            // A weight that is not finite explains it better than the loss does.
+            self.values()?;
+            return Err(self.diverged(Culprit::Validation, evaluation.loss));
         }
         Ok(EpochRow {
             epoch,
