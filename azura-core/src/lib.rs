@@ -62,7 +62,7 @@ pub use error::{Error, Result};
 pub use half::{bf16, f16};
 pub use kv_cache::KvCache;
 pub use ops::TopkOptions;
-pub use ops::{Activation, LstmOptions, LstmOutput, LstmWeights, Reduction, Rhs, Rounding};
+pub use ops::{Activation, Reduction, Rhs, Rounding};
 pub use ops::{AttentionOptions, RotaryPairs};
 pub use ops::{
     BceOptions, CrossEntropyOptions, CtcOptions, EmbeddingOptions, GaussianNllOptions,
@@ -72,6 +72,7 @@ pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
 pub use ops::{Indexing, PadMode, UnfoldOptions};
 pub use ops::{NormOptions, Normalized, ResponseOptions};
 pub use param::{Fan, Nonlinearity};
+pub use ops::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
 pub use sizes::Sizes;

@@ -4,8 +4,8 @@ mod common;
 
 use azura_core::optim::{Adam, Optimizer};
 use azura_core::{
-    Activation, DType, Init, LstmOptions, LstmWeights, Param, Reduction, Result, Rng, Store,
-    Tensor, grad, with_threads,
+    Activation, DType, Init, Param, RecurrentOptions, RecurrentWeights, Reduction, Result, Rng,
+    Store, Tensor, grad, with_threads,
 };
 use common::bits;
 
@@ -252,18 +252,20 @@ fn steps_of_an_lstm() {
             let mut rng = Rng::new(1);
             for step in 0..3 {
                 let x = random(step, &[37, 11, input]).clamp(-3.0, 3.0)?;
-                let weights: Vec<LstmWeights> = params
+                let weights: Vec<RecurrentWeights> = params
                     .iter()
-                    .map(|[w_ih, w_hh, b_ih, b_hh]| LstmWeights {
+                    .map(|[w_ih, w_hh, b_ih, b_hh]| RecurrentWeights {
                         w_ih: w_ih.value(),
                         w_hh: w_hh.value(),
                         b_ih: Some(b_ih.value()),
                         b_hh: Some(b_hh.value()),
+                        w_hr: None,
                     })
                     .collect();
-                let options = LstmOptions {
+                let options = RecurrentOptions {
                     bidirectional,
                     dropout: 0.2,
+                    ..RecurrentOptions::default()
                 };
                 let y = x.lstm(&weights, None, options, &mut rng)?;
                 let y = y.output.select(1, 10)?.linear(&w.value(), None)?;

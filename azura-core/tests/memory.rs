@@ -6,7 +6,7 @@ mod common;
 
 use azura_core::optim::{Adam, Optimizer};
 use azura_core::{
-    DType, Init, LstmOptions, LstmWeights, Reduction, Result, Rng, Store, Tensor,
+    DType, Init, RecurrentOptions, RecurrentWeights, Reduction, Result, Rng, Store, Tensor,
     buffers_from_system, grad, release_unused_memory,
 };
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,18 +48,19 @@ fn a_training_loop_allocates_in_its_first_step_only() -> Result<()> {
     let mut after_first = 0;
     for step in 0..6 {
         let x = Tensor::full([4, 7, input], 0.1 * f64::from(step), DType::F32)?;
-        let weights: Vec<LstmWeights> = weights
+        let weights: Vec<RecurrentWeights> = weights
             .iter()
-            .map(|[w_ih, w_hh, b_ih, b_hh]| LstmWeights {
+            .map(|[w_ih, w_hh, b_ih, b_hh]| RecurrentWeights {
                 w_ih: w_ih.value(),
                 w_hh: w_hh.value(),
                 b_ih: Some(b_ih.value()),
                 b_hh: Some(b_hh.value()),
+                w_hr: None,
             })
             .collect();
-        let options = LstmOptions {
+        let options = RecurrentOptions {
             dropout: 0.1,
-            ..LstmOptions::default()
+            ..RecurrentOptions::default()
         };
         let y = x.lstm(&weights, None, options, &mut rng)?;
         let last = y.output.select(1, 6)?.dropout(0.1, &mut rng)?.tanh()?;
@@ -117,16 +118,20 @@ fn dropped_graphs_give_everything_back() -> Result<()> {
         ("lstm", |x| {
             let x = x.reshape([1, x.numel(), 1])?;
             let w = |shape: [usize; 2]| Tensor::ones(shape, DType::F64).map(Tensor::variable);
-            let weights = LstmWeights {
+            let weights = RecurrentWeights {
                 w_ih: w([4, 1])?,
                 w_hh: w([4, 1])?,
                 b_ih: None,
                 b_hh: None,
+                w_hr: None,
             };
-            Ok(
-                x.lstm(&[weights], None, LstmOptions::default(), &mut Rng::new(0))?
-                    .output,
-            )
+            Ok(x.lstm(
+                &[weights],
+                None,
+                RecurrentOptions::default(),
+                &mut Rng::new(0),
+            )?
+            .output)
         }),
     ];
     for (name, build) in graphs {
@@ -200,14 +205,15 @@ fn unwanted_gradients_cost_nothing() -> Result<()> {
             Tensor::where_(&x[0].gt(0.5)?, &x[0], &x[1])
         }),
         ("lstm", &[&[2, 300, 20], &[4, 20], &[4, 1]], |x| {
-            let w = LstmWeights {
+            let w = RecurrentWeights {
                 w_ih: x[1].clone(),
                 w_hh: x[2].clone(),
                 b_ih: None,
                 b_hh: None,
+                w_hr: None,
             };
             Ok(x[0]
-                .lstm(&[w], None, LstmOptions::default(), &mut Rng::new(0))?
+                .lstm(&[w], None, RecurrentOptions::default(), &mut Rng::new(0))?
                 .output)
         }),
     ];

@@ -4,8 +4,8 @@ mod common;
 
 use azura_core::optim::{Adam, Optimizer, Sgd};
 use azura_core::{
-    Activation, DType, Init, LstmOptions, LstmWeights, Reduction, Result, Rng, Store, Tensor, grad,
-    serial,
+    Activation, DType, Init, RecurrentOptions, RecurrentWeights, Reduction, Result, Rng, Store,
+    Tensor, grad, serial,
 };
 use common::{distance, f64s};
 use std::collections::{BTreeMap, BTreeSet};
@@ -224,18 +224,20 @@ fn lstm_agrees() {
         let (bidirectional, bias, state) =
             (options[1] == "1", options[2] == "1", options[3] == "1");
         wrong.extend(compare(&fixture, &case, 1e-13, |x| {
-            let weights: Vec<LstmWeights> = x[3..]
+            let weights: Vec<RecurrentWeights> = x[3..]
                 .chunks(if bias { 4 } else { 2 })
-                .map(|w| LstmWeights {
+                .map(|w| RecurrentWeights {
                     w_ih: w[0].clone(),
                     w_hh: w[1].clone(),
                     b_ih: bias.then(|| w[2].clone()),
                     b_hh: bias.then(|| w[3].clone()),
+                    w_hr: None,
                 })
                 .collect();
-            let options = LstmOptions {
+            let options = RecurrentOptions {
                 bidirectional,
                 dropout: 0.0,
+                ..RecurrentOptions::default()
             };
             let given = state.then_some((&x[1], &x[2]));
             let y = x[0].lstm(&weights, given, options, &mut Rng::new(0))?;

@@ -3,7 +3,7 @@
 //! `cargo bench -p azura-benches --bench ops -- NAME`; threads by `AZURA_THREADS`.
 
 use azura_benches::random_normal;
-use azura_core::{Activation, LstmOptions, LstmWeights, Rng, Tensor};
+use azura_core::{Activation, RecurrentOptions, RecurrentWeights, Rng, Tensor};
 use azura_learner::Result;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -59,18 +59,20 @@ fn lstm(criterion: &mut Criterion) {
             let scaled = |shape: &[usize], seed| -> Result<Tensor> {
                 Ok(random_normal(shape, seed)?.mul(0.1)?)
             };
-            let weights = LstmWeights {
+            let weights = RecurrentWeights {
                 w_ih: scaled(&[4 * hidden, 8], 1)?,
                 w_hh: scaled(&[4 * hidden, hidden], 2)?,
                 b_ih: None,
                 b_hh: None,
+                w_hr: None,
             };
             Ok((random_normal(&[32, 60, 8], 0)?, [weights]))
         };
         let (x, weights) = tensors().expect("small tensors");
         let mut rng = Rng::new(0);
         group.bench_function(BenchmarkId::from_parameter(hidden), |bencher| {
-            bencher.iter(|| black_box(&x).lstm(&weights, None, LstmOptions::default(), &mut rng));
+            bencher
+                .iter(|| black_box(&x).lstm(&weights, None, RecurrentOptions::default(), &mut rng));
         });
     }
 }

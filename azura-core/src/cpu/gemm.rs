@@ -88,11 +88,6 @@ impl<'a, T> Mat<'a, T> {
         }
     }
 
-    /// What the matrix is a view of.
-    pub(crate) fn data(self) -> &'a [T] {
-        self.data
-    }
-
     /// The transpose, without a copy.
     pub(crate) fn t(self) -> Self {
         Mat {

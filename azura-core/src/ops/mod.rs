@@ -6,10 +6,10 @@ mod dropout;
 mod elementwise;
 pub(crate) mod embedding;
 mod loss;
-mod lstm;
 mod matmul;
 mod norm;
 mod random;
+mod recurrent;
 mod reduce;
 mod softmax;
 mod view;
@@ -22,9 +22,10 @@ pub use loss::{
     BceOptions, CrossEntropyOptions, CtcOptions, GaussianNllOptions, MultiMarginOptions,
     NllOptions, PoissonNllOptions, Reduction, TripletOptions,
 };
-pub use lstm::{LstmOptions, LstmOutput, LstmWeights};
+pub use loss::Reduction;
 pub use matmul::Activation;
 pub use norm::{NormOptions, Normalized, ResponseOptions};
 pub use reduce::TopkOptions;
 pub(crate) use view::indices;
 pub use view::{Indexing, PadMode, UnfoldOptions};
+pub use recurrent::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};

@@ -18,8 +18,8 @@ mod shape;
 
 use azura_core::optim::{Adam, Optimizer, Sgd};
 use azura_core::{
-    Activation, DType, Device, Error, Init, LstmOptions, LstmWeights, Reduction, Result, Rng,
-    Store, Tensor, serial,
+    Activation, DType, Device, Error, Init, RecurrentOptions, RecurrentWeights, Reduction, Result,
+    Rng, Store, Tensor, serial,
 };
 use common::operations;
 use proptest::prelude::*;

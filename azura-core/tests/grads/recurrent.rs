@@ -2,7 +2,7 @@
 
 use crate::common::Domain::Any;
 use crate::{Row, row};
-use azura_core::{LstmOptions, LstmWeights, Result, Rng, Tensor};
+use azura_core::{RecurrentOptions, RecurrentWeights, Result, Rng, Tensor};
 
 /// The outputs of an LSTM whose weights lie in `inputs` one after the other.
 fn lstm(
@@ -13,18 +13,20 @@ fn lstm(
     bidirectional: bool,
     dropout: f64,
 ) -> Result<Vec<Tensor>> {
-    let weights: Vec<LstmWeights> = inputs
+    let weights: Vec<RecurrentWeights> = inputs
         .chunks_exact(if biases { 4 } else { 2 })
-        .map(|w| LstmWeights {
+        .map(|w| RecurrentWeights {
             w_ih: w[0].clone(),
             w_hh: w[1].clone(),
             b_ih: biases.then(|| w[2].clone()),
             b_hh: biases.then(|| w[3].clone()),
+            w_hr: None,
         })
         .collect();
-    let options = LstmOptions {
+    let options = RecurrentOptions {
         bidirectional,
         dropout,
+        ..RecurrentOptions::default()
     };
     let y = x.lstm(&weights, state, options, &mut Rng::new(8))?;
     Ok(vec![y.output, y.h, y.c])

@@ -13,10 +13,10 @@ mod embedding;
 mod instance_norm;
 mod layer_norm;
 mod linear;
-mod lstm;
 mod prelu;
 mod response_norm;
 mod running;
+mod recurrent;
 mod sequential;
 mod softmax;
 mod transformer;
@@ -37,10 +37,13 @@ pub use embedding::Embedding;
 pub use instance_norm::{InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
 pub use layer_norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use linear::Linear;
-pub use lstm::{Lstm, LstmBuilder, LstmState};
 pub use prelu::Prelu;
 pub use response_norm::LocalResponseNorm;
 pub use running::RunningStats;
+pub use recurrent::{
+    Gru, GruCell, Lstm, LstmBuilder, LstmCell, LstmState, Nonlinearity, RecurrentBuilder, Rnn,
+    RnnCell,
+};
 pub use sequential::Sequential;
 pub use softmax::{LogSoftmax, Softmax, Softmax2d, Softmin};
 pub use transformer::{

@@ -16,7 +16,7 @@ fn numbers<T: Real>(count: usize, seed: u64) -> Vec<T> {
 /// Everything that goes into a layer.
 #[derive(Clone)]
 struct Layer<T> {
-    d: Dims,
+    d: Dims<'static>,
     x: Vec<T>,
     w_ih: Vec<T>,
     w_hh: Vec<T>,
@@ -33,7 +33,9 @@ impl<T: Real> Layer<T> {
             time,
             input,
             hidden,
+            output: hidden,
             reverse,
+            lengths: None,
         };
         Layer {
             d,
@@ -53,6 +55,7 @@ impl<T: Real> Layer<T> {
             w_hh: &self.w_hh,
             b_ih: Some(&self.b_ih),
             b_hh: Some(&self.b_hh),
+            w_hr: None,
         }
     }
 
@@ -82,13 +85,13 @@ impl<T: Real> Layer<T> {
             vec![T::default(); batch * hidden],
             vec![T::default(); batch * hidden],
         );
-        let mut saved = vec![T::lit(f64::NAN); if save { self.d.saved_len() } else { 0 }];
+        let mut saved = vec![T::lit(f64::NAN); if save { self.d.saved_len::<Lstm>() } else { 0 }];
         let init = State {
             h: Some(&self.h0[..]),
             c: Some(&self.c0[..]),
         };
         let keep = save.then_some(&mut saved[..]);
-        forward(
+        forward::<Lstm, _>(
             &self.d,
             &self.x,
             &self.weights(),
@@ -125,11 +128,12 @@ impl<T: Real> Layer<T> {
             dw_hh: slot(),
             db_ih: slot(),
             db_hh: slot(),
+            dw_hr: None,
         };
-        let mut work = vec![T::lit(f64::NAN); self.d.work_len()];
+        let mut work = vec![T::lit(f64::NAN); self.d.work_len::<Lstm>()];
         let [dout, dhn, dcn] = douts;
         let stride = self.d.hidden + gap;
-        backward(
+        backward::<Lstm, _>(
             &self.d,
             &self.x,
             &self.weights(),
@@ -153,6 +157,7 @@ fn naive(l: &Layer<f64>) -> [Vec<f64>; 3] {
         input,
         hidden,
         reverse,
+        ..
     } = l.d;
     let (mut h, mut c) = (l.h0.clone(), l.c0.clone());
     let mut out = vec![0.0; batch * time * hidden];
@@ -352,7 +357,7 @@ fn any_number_of_threads_and_any_batch_give_the_same_bits() {
             })
         };
         assert!(
-            with_threads(3, || l.d.parts()) == 3,
+            with_threads(3, || l.d.parts::<Lstm>()) == 3,
             "the test must split the batch"
         );
         let want = run(1);
@@ -393,7 +398,7 @@ fn two_directions_share_an_output() {
             h: Some(&l.h0[..]),
             c: Some(&l.c0[..]),
         };
-        forward(
+        forward::<Lstm, _>(
             &l.d,
             &l.x,
             &l.weights(),
@@ -425,7 +430,7 @@ fn what_is_not_given_is_zero_and_what_is_not_wanted_is_not_made() {
         ..l.weights()
     };
     let (mut out, mut hn, mut cn) = (vec![0.0; want[0].len()], vec![0.0; 36], vec![0.0; 36]);
-    forward(
+    forward::<Lstm, _>(
         &l.d,
         &l.x,
         &bare,
@@ -440,7 +445,7 @@ fn what_is_not_given_is_zero_and_what_is_not_wanted_is_not_made() {
     let zeros = [vec![0.0; out.len()], vec![0.0; 36], numbers(36, 9)];
     let all = l.backward(0, &want[3], &zeros, 0.0);
     let mut dx = vec![0.0; l.x.len()];
-    let mut work = vec![0.0; l.d.work_len()];
+    let mut work = vec![0.0; l.d.work_len::<Lstm>()];
     let grads = Grads {
         dx: Some(Slot {
             data: &mut dx,
@@ -448,7 +453,7 @@ fn what_is_not_given_is_zero_and_what_is_not_wanted_is_not_made() {
         }),
         ..Grads::default()
     };
-    backward(
+    backward::<Lstm, _>(
         &l.d,
         &l.x,
         &bare,
