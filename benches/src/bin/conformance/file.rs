@@ -93,6 +93,12 @@ impl From<Error> for Why {
     }
 }
 
+impl From<azura_learner::Error> for Why {
+    fn from(error: azura_learner::Error) -> Self {
+        Why::Wrong(error.to_string())
+    }
+}
+
 /// A case that asks for what is not offered here.
 pub fn lacks<T>(what: impl Into<String>) -> Result<T, Why> {
     Err(Why::Lacks(what.into()))

@@ -3,81 +3,125 @@
 use super::Module;
 use crate::call::Outcome;
 use crate::file::{Why, lacks};
-use azura_core::{LstmOptions, LstmWeights, Rng, Tensor};
+use azura_core::{Scope, Store, Tensor};
+use azura_learner::layers::{
+    Ctx, Gru, GruCell, Lstm, LstmCell, Nonlinearity, RecurrentBuilder, Rnn, RnnCell,
+};
 
 pub fn run(name: &str, m: &Module<'_>) -> Result<Option<Vec<Tensor>>, Why> {
+    let store = m.store();
     Ok(Some(match name {
-        "LSTM" => lstm(m)?,
-        "LSTMCell" => lstm_cell(m)?,
+        "LSTM" => lstm(m, &store)?,
+        "GRU" => gru(m, &store)?,
+        "RNN" => rnn(m, &store)?,
+        "LSTMCell" | "GRUCell" | "RNNCell" => cell(name, m, &store)?,
         _ => return Ok(None),
     }))
 }
 
-fn lstm(m: &Module<'_>) -> Outcome {
-    if m.int(usize::MAX, "proj_size").unwrap_or(0) > 0 {
-        return lacks("a projection (proj_size)");
-    }
-    let bidirectional = m.flag(usize::MAX, "bidirectional", false);
-    let mut weights = Vec::new();
-    for layer in 0..m.int(2, "num_layers").unwrap_or(1) {
-        for direction in ["", "_reverse"].iter().take(1 + usize::from(bidirectional)) {
-            let name = |kind: &str| format!("state/{kind}_l{layer}{direction}");
-            weights.push(LstmWeights {
-                w_ih: m.need(&name("weight_ih"))?,
-                w_hh: m.need(&name("weight_hh"))?,
-                b_ih: m.leaf(&name("bias_ih"))?,
-                b_hh: m.leaf(&name("bias_hh"))?,
-            });
-        }
-    }
-    // Here batches come first always: a single sequence becomes a batch of one.
-    let x = m.need("in/0")?;
-    let single = x.rank() == 2;
-    let time_first = !single && !m.flag(usize::MAX, "batch_first", false);
-    let arranged = match (single, time_first) {
-        (true, _) => x.unsqueeze(0)?,
-        (false, true) => x.transpose(0, 1)?,
-        (false, false) => x,
-    };
-    let state = match (m.leaf("in/1")?, m.leaf("in/2")?) {
-        (Some(h), Some(c)) if single => Some((h.unsqueeze(1)?, c.unsqueeze(1)?)),
-        (Some(h), Some(c)) => Some((h, c)),
-        _ => None,
-    };
-    let options = LstmOptions {
-        bidirectional,
-        dropout: 0.0,
-    };
-    let state = state.as_ref().map(|(h, c)| (h, c));
-    let y = arranged.lstm(&weights, state, options, &mut Rng::new(0))?;
-    Ok(match (single, time_first) {
-        (true, _) => vec![y.output.squeeze(0)?, y.h.squeeze(1)?, y.c.squeeze(1)?],
-        (false, true) => vec![y.output.transpose(0, 1)?, y.h, y.c],
-        (false, false) => vec![y.output, y.h, y.c],
-    })
+fn root(store: &Store) -> Scope {
+    store.root(azura_core::Rng::new(0))
 }
 
-fn lstm_cell(m: &Module<'_>) -> Outcome {
-    let weights = LstmWeights {
-        w_ih: m.need("state/weight_ih")?,
-        w_hh: m.need("state/weight_hh")?,
-        b_ih: m.leaf("state/bias_ih")?,
-        b_hh: m.leaf("state/bias_hh")?,
-    };
-    let rows = |x: Tensor| x.reshape([x.numel() / x.dim(-1)?, x.dim(-1)?]);
+fn sizes(m: &Module<'_>) -> [usize; 2] {
+    [(0, "input_size"), (1, "hidden_size")]
+        .map(|(place, name)| m.int(place, name).unwrap_or(0) as usize)
+}
+
+/// The layer with the options that all three share; dropout is never active in the reference.
+fn options<L>(m: &Module<'_>, builder: RecurrentBuilder<L>) -> Result<RecurrentBuilder<L>, Why> {
+    m.only(&[
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "batch_first",
+        "bias",
+        "bidirectional",
+        "proj_size",
+        "nonlinearity",
+        "device",
+        "dtype",
+    ])?;
+    Ok(builder
+        .layers(m.int(2, "num_layers").unwrap_or(1) as usize)
+        .bias(m.flag(usize::MAX, "bias", true))
+        .bidirectional(m.flag(usize::MAX, "bidirectional", false)))
+}
+
+fn nonlinearity(m: &Module<'_>, place: usize) -> Result<Nonlinearity, Why> {
+    let name = m.option(place, "nonlinearity").and_then(|v| v.as_str());
+    match name.unwrap_or("tanh") {
+        "tanh" => Ok(Nonlinearity::Tanh),
+        "relu" => Ok(Nonlinearity::Relu),
+        other => lacks(format!("the nonlinearity {other}")),
+    }
+}
+
+/// The input with the batch first, as all layers here want it, and what puts an output back.
+fn arranged(
+    m: &Module<'_>,
+) -> Result<(Tensor, impl Fn(Tensor) -> azura_core::Result<Tensor>), Why> {
     let x = m.need("in/0")?;
-    let shape = x.shape()[..x.rank() - 1].to_vec();
-    let state = match (m.leaf("in/1")?, m.leaf("in/2")?) {
-        (Some(h), Some(c)) => Some((rows(h)?.unsqueeze(0)?, rows(c)?.unsqueeze(0)?)),
-        _ => None,
-    };
-    let state = state.as_ref().map(|(h, c)| (h, c));
-    let x = rows(x)?.unsqueeze(1)?;
-    let y = x.lstm(&[weights], state, LstmOptions::default(), &mut Rng::new(0))?;
-    let back = |x: Tensor| {
-        let mut shape = shape.clone();
-        shape.push(x.dim(-1)?);
-        x.reshape(shape)
-    };
-    Ok(vec![back(y.h)?, back(y.c)?])
+    let turn = x.rank() == 3 && !m.flag(usize::MAX, "batch_first", false);
+    let back = move |y: Tensor| if turn { y.transpose(0, 1) } else { Ok(y) };
+    Ok((back(x)?, back))
+}
+
+fn lstm(m: &Module<'_>, store: &Store) -> Outcome {
+    let [input, hidden] = sizes(m);
+    let mut builder = options(m, Lstm::new(input, hidden, &root(store)))?;
+    if let Some(size) = m.int(usize::MAX, "proj_size").filter(|&size| size > 0) {
+        builder = builder.projection(size as usize);
+    }
+    let layer = builder.build()?;
+    m.load(store)?;
+    let (x, back) = arranged(m)?;
+    let state = m.leaf("in/1")?.zip(m.leaf("in/2")?);
+    let (y, (h, c)) = layer.forward(&x, state.as_ref(), &mut Ctx::eval())?;
+    Ok(vec![back(y)?, h, c])
+}
+
+fn gru(m: &Module<'_>, store: &Store) -> Outcome {
+    let [input, hidden] = sizes(m);
+    let layer = options(m, Gru::new(input, hidden, &root(store)))?.build()?;
+    m.load(store)?;
+    let (x, back) = arranged(m)?;
+    let (y, h) = layer.forward(&x, m.leaf("in/1")?.as_ref(), &mut Ctx::eval())?;
+    Ok(vec![back(y)?, h])
+}
+
+fn rnn(m: &Module<'_>, store: &Store) -> Outcome {
+    let [input, hidden] = sizes(m);
+    let layer = options(m, Rnn::new(input, hidden, &root(store)))?
+        .nonlinearity(nonlinearity(m, 3)?)
+        .build()?;
+    m.load(store)?;
+    let (x, back) = arranged(m)?;
+    let (y, h) = layer.forward(&x, m.leaf("in/1")?.as_ref(), &mut Ctx::eval())?;
+    Ok(vec![back(y)?, h])
+}
+
+fn cell(name: &str, m: &Module<'_>, store: &Store) -> Outcome {
+    let [input, hidden] = sizes(m);
+    let (bias, root) = (m.flag(2, "bias", true), root(store));
+    let x = m.need("in/0")?;
+    let h = m.leaf("in/1")?;
+    Ok(match name {
+        "LSTMCell" => {
+            let cell = LstmCell::new(input, hidden, bias, &root)?;
+            m.load(store)?;
+            let (h, c) = cell.forward(&x, h.zip(m.leaf("in/2")?).as_ref())?;
+            vec![h, c]
+        }
+        "GRUCell" => {
+            let cell = GruCell::new(input, hidden, bias, &root)?;
+            m.load(store)?;
+            vec![cell.forward(&x, h.as_ref())?]
+        }
+        _ => {
+            let cell = RnnCell::new(input, hidden, bias, nonlinearity(m, 3)?, &root)?;
+            m.load(store)?;
+            vec![cell.forward(&x, h.as_ref())?]
+        }
+    })
 }
