@@ -1,35 +1,130 @@
 //! Optimisers by configuration. The update rules are in `azura_core::optim`.
 
 use azura_core::Store;
-use azura_core::optim::{Adam, Optimizer, Sgd};
+use azura_core::optim::{
+    Adadelta, Adafactor, Adagrad, Adam, Adamax, Asgd, Group, Lion, Muon, NAdam, Optimizer, RAdam,
+    RmsProp, Rprop, Sgd,
+};
 
 use crate::error::Result;
 use crate::train::{OptimizerKind, TrainConfig};
 
 /// The optimiser that a configuration asks for, over all parameters of `store`.
 ///
-/// Betas and epsilon are PyTorch's defaults (0.9, 0.999, 1e-8).
+/// What `train.options` leaves at 0 are the optimiser's own defaults. `train.freeze` and `train.no_decay` become
+/// [`Group`]s: a pattern that fits no parameter is an error.
 ///
 /// # Errors
-/// What the engine says about the store.
+/// What the engine says about the store, the options and the patterns.
 pub fn optimizer(config: &TrainConfig, store: &Store) -> Result<Box<dyn Optimizer>> {
+    let mut optimizer = of_kind(config, store)?;
+    let frozen = config.freeze.iter().map(|pattern| Group {
+        frozen: true,
+        ..Group::new(pattern)
+    });
+    let free = config.no_decay.iter().map(|pattern| Group {
+        weight_decay: Some(0.0),
+        ..Group::new(pattern)
+    });
+    optimizer.set_groups(frozen.chain(free).collect())?;
+    Ok(optimizer)
+}
+
+/// `given`, or `default` if that is 0.
+fn or(given: f64, default: f64) -> f64 {
+    if given == 0.0 { default } else { given }
+}
+
+fn of_kind(config: &TrainConfig, store: &Store) -> Result<Box<dyn Optimizer>> {
+    let (o, decay) = (&config.options, config.weight_decay);
+    let betas = |(b1, b2): (f64, f64)| (or(o.beta1, b1), or(o.beta2, b2));
     Ok(match config.optimizer {
-        OptimizerKind::Adamw => {
-            let mut adam = Adam::adamw(store)?;
-            adam.weight_decay = config.weight_decay;
-            Box::new(adam)
-        }
-        OptimizerKind::Adam => {
-            let mut adam = Adam::new(store)?;
-            adam.weight_decay = config.weight_decay;
+        kind @ (OptimizerKind::Adamw | OptimizerKind::Adam) => {
+            let mut adam = match kind {
+                OptimizerKind::Adamw => Adam::adamw(store)?,
+                _ => Adam::new(store)?,
+            };
+            adam.betas = betas(adam.betas);
+            adam.eps = or(o.eps, adam.eps);
+            adam.amsgrad = o.amsgrad;
+            adam.weight_decay = decay;
             Box::new(adam)
         }
         OptimizerKind::Sgd => {
             let mut sgd = Sgd::new(store)?;
             sgd.momentum = config.momentum;
             sgd.nesterov = config.nesterov;
-            sgd.weight_decay = config.weight_decay;
+            sgd.weight_decay = decay;
             Box::new(sgd)
+        }
+        OptimizerKind::Nadam => {
+            let mut nadam = NAdam::new(store)?;
+            nadam.betas = betas(nadam.betas);
+            nadam.eps = or(o.eps, nadam.eps);
+            nadam.weight_decay = decay;
+            Box::new(nadam)
+        }
+        OptimizerKind::Radam => {
+            let mut radam = RAdam::new(store)?;
+            radam.betas = betas(radam.betas);
+            radam.eps = or(o.eps, radam.eps);
+            radam.weight_decay = decay;
+            Box::new(radam)
+        }
+        OptimizerKind::Adamax => {
+            let mut adamax = Adamax::new(store)?;
+            adamax.betas = betas(adamax.betas);
+            adamax.eps = or(o.eps, adamax.eps);
+            adamax.weight_decay = decay;
+            Box::new(adamax)
+        }
+        OptimizerKind::Adagrad => {
+            let mut adagrad = Adagrad::new(store)?;
+            adagrad.eps = or(o.eps, adagrad.eps);
+            adagrad.weight_decay = decay;
+            Box::new(adagrad)
+        }
+        OptimizerKind::Rmsprop => {
+            let mut rmsprop = RmsProp::new(store)?;
+            rmsprop.alpha = or(o.decay, rmsprop.alpha);
+            rmsprop.eps = or(o.eps, rmsprop.eps);
+            rmsprop.momentum = o.momentum;
+            rmsprop.centered = o.centered;
+            rmsprop.weight_decay = decay;
+            Box::new(rmsprop)
+        }
+        OptimizerKind::Adadelta => {
+            let mut adadelta = Adadelta::new(store)?;
+            adadelta.rho = or(o.decay, adadelta.rho);
+            adadelta.eps = or(o.eps, adadelta.eps);
+            adadelta.weight_decay = decay;
+            Box::new(adadelta)
+        }
+        OptimizerKind::Asgd => {
+            let mut asgd = Asgd::new(store)?;
+            asgd.weight_decay = decay;
+            Box::new(asgd)
+        }
+        OptimizerKind::Rprop => Box::new(Rprop::new(store)?),
+        OptimizerKind::Adafactor => {
+            let mut adafactor = Adafactor::new(store)?;
+            adafactor.weight_decay = decay;
+            Box::new(adafactor)
+        }
+        OptimizerKind::Lion => {
+            let mut lion = Lion::new(store)?;
+            lion.betas = betas(lion.betas);
+            lion.weight_decay = decay;
+            Box::new(lion)
+        }
+        OptimizerKind::Muon => {
+            let mut muon = Muon::new(store)?;
+            muon.momentum = or(o.momentum, muon.momentum);
+            muon.weight_decay = decay;
+            muon.others.betas = betas(muon.others.betas);
+            muon.others.eps = or(o.eps, muon.others.eps);
+            muon.others.weight_decay = decay;
+            Box::new(muon)
         }
     })
 }

@@ -3,7 +3,7 @@
 use super::{State, Store};
 use crate::cpu::reduce;
 use crate::dtype::for_float;
-use crate::{Error, Result};
+use crate::{Element, Error, Result};
 
 impl Store {
     /// Forgets all gradients: the next one to arrive overwrites.
@@ -33,6 +33,9 @@ impl Store {
     /// Scales all gradients by `max_norm / (norm + 1e-6)` if that is below 1, as PyTorch's
     /// `clip_grad_norm_` does, and returns the norm before.
     ///
+    /// A norm that is not finite is returned and nothing is scaled: the caller sees it and each gradient can still be
+    /// looked at. (PyTorch with `error_if_nonfinite=False` would turn all gradients into NaN or 0.)
+    ///
     /// # Errors
     /// [`Error::Argument`] if `max_norm` is not positive.
     pub fn clip_grad_norm(&self, max_norm: f64) -> Result<f64> {
@@ -45,22 +48,53 @@ impl Store {
         }
         let norm = self.grad_norm()?;
         let scale = max_norm / (norm + 1e-6);
-        if scale < 1.0 {
-            let mut state = self.lock();
-            let State {
-                segments, arenas, ..
-            } = &mut *state;
-            for segment in segments.iter().filter(|s| s.touched) {
-                if let Some(grads) = &mut arenas[segment.arena].grads {
-                    for_float!("clip_grad_norm", self.0.dtype, T => {
-                        for g in &mut grads.as_mut_slice::<T>()[segment.range.clone()] {
-                            *g *= scale as T;
-                        }
-                    });
-                }
-            }
+        if norm.is_finite() && scale < 1.0 {
+            self.scale_grad(scale)?;
         }
         Ok(norm)
+    }
+
+    /// Limits each element of all gradients to `[-max, max]`, as PyTorch's `clip_grad_value_` does; NaN stays.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `max` is not positive.
+    pub fn clip_grad_value(&self, max: f64) -> Result<()> {
+        if max.is_nan() || max <= 0.0 {
+            return Err(Error::argument(
+                "clip_grad_value",
+                "the limit must be positive",
+                format!("{max}"),
+            ));
+        }
+        for_float!("clip_grad_value", self.0.dtype, T => {
+            let max = max as T;
+            self.each_grad::<T>(|g| *g = g.clamp(-max, max));
+        });
+        Ok(())
+    }
+
+    /// Multiplies all gradients: by `1/N` after `N` backward passes whose losses are means, for the mean of all.
+    ///
+    /// # Errors
+    /// [`Error::DType`] if the store's dtype is not a float.
+    pub fn scale_grad(&self, factor: f64) -> Result<()> {
+        for_float!("scale_grad", self.0.dtype, T => {
+            self.each_grad::<T>(|g| *g *= factor as T);
+        });
+        Ok(())
+    }
+
+    fn each_grad<T: Element>(&self, change: impl Fn(&mut T)) {
+        let mut state = self.lock();
+        let State {
+            segments, arenas, ..
+        } = &mut *state;
+        for segment in segments.iter().filter(|s| s.touched) {
+            if let Some(grads) = &mut arenas[segment.arena].grads {
+                let grads = &mut grads.as_mut_slice::<T>()[segment.range.clone()];
+                grads.iter_mut().for_each(&change);
+            }
+        }
     }
 
     /// The names of trainable parameters that got no gradient since the last [`Store::zero_grad`].

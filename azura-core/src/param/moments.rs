@@ -21,15 +21,18 @@ impl Store {
         ))
     }
 
-    /// Calls `step` for each longest run of neighbouring parameters that have a new gradient and the
-    /// same number of steps behind them.
+    /// Calls `step` for each longest run of neighbouring parameters that have a new gradient, the same number of steps
+    /// behind them and the same group; for each parameter on its own if they are not `merged`.
     ///
-    /// `steps` counts the steps of each parameter and is advanced here.
-    pub(crate) fn update<T: Element, const K: usize>(
+    /// `group` says which group a parameter is in, by its number, name and shape; `None` leaves it alone. `steps` counts
+    /// the steps of each parameter and is advanced here.
+    pub(crate) fn update<T: Element>(
         &self,
         steps: &mut Vec<u64>,
-        moments: &mut [Moments; K],
-        mut step: impl FnMut(Run<'_, T, K>),
+        moments: &mut [&mut Moments],
+        merged: bool,
+        mut group: impl FnMut(usize, &str, &[usize]) -> Option<usize>,
+        mut step: impl FnMut(Run<'_, T>),
     ) -> Result<()> {
         let mut state = self.sealed()?;
         let State {
@@ -37,23 +40,27 @@ impl Store {
         } = &mut *state;
         steps.resize(segments.len(), 0);
         for moments in moments.iter_mut() {
-            for arena in &arenas[moments.0.len()..] {
-                moments
-                    .0
-                    .push(Buffer::zeroed(arena.len * self.0.dtype.size()));
-            }
+            moments.grow(arenas, self.0.dtype.size());
         }
+        let groups: Vec<Option<usize>> = segments
+            .iter()
+            .enumerate()
+            .map(|(index, s)| {
+                let steps = s.touched && !s.frozen;
+                steps.then(|| group(index, &s.name, &s.shape)).flatten()
+            })
+            .collect();
         let mut index = 0;
         while index < segments.len() {
             let (arena, first, count) = (segments[index].arena, index, steps[index]);
-            if segments[index].frozen || !segments[index].touched {
+            let Some(group) = groups[index] else {
                 index += 1;
                 continue;
-            }
+            };
             while index < segments.len()
+                && (merged || index == first)
                 && segments[index].arena == arena
-                && segments[index].touched
-                && !segments[index].frozen
+                && groups[index] == Some(group)
                 && steps[index] == count
             {
                 steps[index] += 1;
@@ -64,30 +71,61 @@ impl Store {
             let Some(grads) = grads else { continue };
             step(Run {
                 step: count + 1,
+                group,
+                first,
+                shape: &segments[first].shape,
                 values: &mut unshared(values).as_mut_slice()[range.clone()],
                 grads: &grads.as_slice()[range.clone()],
                 moments: moments
-                    .each_mut()
-                    .map(|m| &mut m.0[arena].as_mut_slice()[range.clone()]),
+                    .iter_mut()
+                    .map(|m| &mut m.0[arena].as_mut_slice()[range.clone()])
+                    .collect(),
             });
         }
+        Ok(())
+    }
+
+    /// Moves each element of `average` by `weight` of its distance to the value.
+    pub(crate) fn average(&self, average: &mut Moments, weight: f64) -> Result<()> {
+        let state = self.sealed()?;
+        average.grow(&state.arenas, self.0.dtype.size());
+        for_float!("average", self.0.dtype, T => {
+            for (average, arena) in average.0.iter_mut().zip(&state.arenas) {
+                let values = arena.values.as_slice::<T>();
+                for (a, &p) in average.as_mut_slice::<T>().iter_mut().zip(values) {
+                    // One term is the other's complement, so that 1 copies.
+                    *a = if weight == 1.0 { p } else { *a + weight as T * (p - *a) };
+                }
+            }
+        });
         Ok(())
     }
 }
 
 /// Neighbouring parameters that take the same optimiser step.
-pub(crate) struct Run<'a, T, const K: usize> {
+pub(crate) struct Run<'a, T> {
     /// The number of this step, from 1.
     pub step: u64,
+    pub group: usize,
+    /// The number and the shape of the first parameter.
+    pub first: usize,
+    pub shape: &'a [usize],
     pub values: &'a mut [T],
     pub grads: &'a [T],
-    pub moments: [&'a mut [T]; K],
+    pub moments: Vec<&'a mut [T]>,
 }
 
 /// One number of state per parameter element, in arenas like the store's.
 pub(crate) struct Moments(Vec<Buffer>);
 
 impl Moments {
+    /// Zeros for arenas that joined.
+    fn grow(&mut self, arenas: &[Arena], size: usize) {
+        for arena in &arenas[self.0.len()..] {
+            self.0.push(Buffer::zeroed(arena.len * size));
+        }
+    }
+
     /// Copies by parameter name, each name prefixed; zeros for parameters that joined after the last step.
     pub fn state(&self, store: &Store, prefix: &str) -> Result<Vec<(String, Tensor)>> {
         let state = store.sealed()?;
@@ -120,11 +158,7 @@ impl Moments {
                 .map(|s| (s.name.as_str(), &s.shape, store.0.dtype)),
             &own,
         )?;
-        for (index, arena) in state.arenas.iter().enumerate().skip(self.0.len()) {
-            debug_assert_eq!(index, self.0.len());
-            self.0
-                .push(Buffer::zeroed(arena.len * store.0.dtype.size()));
-        }
+        self.grow(&state.arenas, store.0.dtype.size());
         for segment in &state.segments {
             let Some((_, value)) = own.iter().find(|(name, _)| *name == segment.name) else {
                 continue;

@@ -24,19 +24,28 @@ pub struct TrainConfig {
     pub lr: f64,
     /// The optimiser.
     pub optimizer: OptimizerKind,
-    /// Weight decay: decoupled for adamw, added to the gradient for adam and sgd.
+    /// Weight decay: decoupled for adamw, adafactor, lion and muon, added to the gradient for the others; rprop has none.
     #[schemars(range(min = 0.0, max = 1000.0))]
     pub weight_decay: f64,
-    /// Momentum of sgd; adam and adamw do not use it.
+    /// Momentum of sgd; the others have their own, see options.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub momentum: f64,
     /// Nesterov's momentum for sgd.
     pub nesterov: bool,
+    /// More options of the optimiser.
+    pub options: OptimizerOptions,
+    /// Names of parameters that are not trained; * stands for any characters.
+    pub freeze: Vec<String>,
+    /// Names of parameters without weight decay; * stands for any characters.
+    pub no_decay: Vec<String>,
     /// How the learning rate changes.
     pub schedule: ScheduleConfig,
     /// Largest norm of all gradients together; 0 turns clipping off.
     #[schemars(range(min = 0.0))]
     pub clip: f64,
+    /// Largest size of each element of a gradient; 0 turns it off.
+    #[schemars(range(min = 0.0))]
+    pub clip_value: f64,
     /// Epochs without a better monitored value before training stops; 0 never stops early.
     pub patience: u64,
     /// The value that decides which epoch is best: val.loss or a score such as val.mae.
@@ -65,8 +74,12 @@ impl Default for TrainConfig {
             weight_decay: 0.01,
             momentum: 0.9,
             nesterov: false,
+            options: OptimizerOptions::default(),
+            freeze: Vec::new(),
+            no_decay: Vec::new(),
             schedule: ScheduleConfig::default(),
             clip: 1.0,
+            clip_value: 0.0,
             patience: 15,
             monitor: "val.loss".to_string(),
             mode: Monitor::Auto,
@@ -95,6 +108,20 @@ impl TrainConfig {
         finite("weight_decay", self.weight_decay, 0.0);
         finite("momentum", self.momentum, 0.0);
         finite("clip", self.clip, 0.0);
+        finite("clip_value", self.clip_value, 0.0);
+        for (key, value) in [
+            ("options.beta1", self.options.beta1),
+            ("options.beta2", self.options.beta2),
+            ("options.eps", self.options.eps),
+            ("options.decay", self.options.decay),
+            ("options.momentum", self.options.momentum),
+            ("schedule.power", self.schedule.power),
+        ] {
+            finite(key, value, 0.0);
+        }
+        for &part in &self.schedule.milestones {
+            finite("schedule.milestones", part, 0.0);
+        }
         finite("schedule.min_lr", self.schedule.min_lr, 0.0);
         if self.epochs == 0 {
             problems.push(Problem::new("train.epochs", "must be at least 1, but is 0"));
@@ -160,8 +187,21 @@ impl TrainConfig {
     /// Numbers that the optimiser keeps for each parameter.
     pub(crate) fn moments(&self) -> u64 {
         match self.optimizer {
-            OptimizerKind::Adamw | OptimizerKind::Adam => 2,
+            OptimizerKind::Adamw | OptimizerKind::Adam => 2 + u64::from(self.options.amsgrad),
             OptimizerKind::Sgd => u64::from(self.momentum != 0.0),
+            OptimizerKind::Rmsprop => {
+                1 + u64::from(self.options.centered) + u64::from(self.options.momentum != 0.0)
+            }
+            // The factors of rows and columns are small beside the values.
+            OptimizerKind::Adafactor => 0,
+            OptimizerKind::Adagrad | OptimizerKind::Asgd | OptimizerKind::Lion => 1,
+            OptimizerKind::Nadam
+            | OptimizerKind::Radam
+            | OptimizerKind::Adamax
+            | OptimizerKind::Adadelta
+            | OptimizerKind::Rprop => 2,
+            // Momentum for all, and what adamw keeps.
+            OptimizerKind::Muon => 3,
         }
     }
 
@@ -201,6 +241,53 @@ pub enum OptimizerKind {
     Adam,
     /// Stochastic gradient descent, with momentum.
     Sgd,
+    /// Adam with Nesterov momentum (Dozat 2016).
+    Nadam,
+    /// Rectified Adam (Liu et al. 2019).
+    Radam,
+    /// Adam with the largest gradient in place of their mean square (Kingma & Ba 2015).
+    Adamax,
+    /// Steps become smaller with the sum of squared gradients (Duchi et al. 2011).
+    Adagrad,
+    /// Divides by the running root mean square (Hinton 2012).
+    Rmsprop,
+    /// Steps in the units of the weights (Zeiler 2012); PyTorch's lr is 1.
+    Adadelta,
+    /// Averaged gradient descent (Polyak & Juditsky 1992).
+    Asgd,
+    /// Only the signs of gradients count, for batches of all rows (Riedmiller & Braun 1993).
+    Rprop,
+    /// Keeps means of rows and columns only (Shazeer & Stern 2018).
+    Adafactor,
+    /// Only the sign of the momentum counts; wants a smaller lr (Chen et al. 2023).
+    Lion,
+    /// Orthogonal momentum for matrices, adamw for the rest (Jordan et al. 2024).
+    Muon,
+}
+
+/// Options of optimisers beyond those that are often set; 0 takes the optimiser's own default, which is PyTorch's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerOptions {
+    /// Decay rate of the first moment of adam, adamw, nadam, radam, adamax and lion.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub beta1: f64,
+    /// Decay rate of the second moment of the same.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub beta2: f64,
+    /// What is added to divisors.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub eps: f64,
+    /// Decay rate of the mean squares of rmsprop (alpha) and adadelta (rho).
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub decay: f64,
+    /// Momentum of rmsprop and muon.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub momentum: f64,
+    /// Whether the second moment of adam and adamw never falls.
+    pub amsgrad: bool,
+    /// Whether rmsprop takes the mean of the gradients away.
+    pub centered: bool,
 }
 
 /// Which direction of the monitored value is better.
@@ -225,16 +312,24 @@ pub struct ScheduleConfig {
     /// Fraction of all steps in which the rate first rises linearly to train.lr.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub warmup: f64,
-    /// The lowest learning rate of cosine and plateau.
+    /// The lowest learning rate; constant and onecycle do not know it.
     #[schemars(range(min = 0.0))]
     pub min_lr: f64,
-    /// What plateau multiplies the rate with.
+    /// What plateau, step, multistep and exponential multiply the rate with.
     #[schemars(extend("exclusiveMinimum" = 0.0, "exclusiveMaximum" = 1.0))]
     pub factor: f64,
     /// Epochs without a better monitored value before plateau lowers the rate.
     pub patience: u64,
     /// Epochs after plateau lowered the rate in which it counts nothing.
     pub cooldown: u64,
+    /// Steps between two falls of step, in which exponential falls by factor, of the first of the cosines of restarts,
+    /// and up or down of cyclic; 0 takes a tenth of all steps.
+    pub steps: u64,
+    /// Parts of all steps (0 to 1) after which multistep falls by factor.
+    pub milestones: Vec<f64>,
+    /// Power of polynomial; how much longer each cosine of restarts is than the one before.
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub power: f64,
 }
 
 impl Default for ScheduleConfig {
@@ -246,6 +341,9 @@ impl Default for ScheduleConfig {
             factor: 0.1,
             patience: 10,
             cooldown: 0,
+            steps: 0,
+            milestones: vec![0.5, 0.75],
+            power: 1.0,
         }
     }
 }
@@ -261,6 +359,22 @@ pub enum ScheduleKind {
     Cosine,
     /// Times factor whenever the monitored value has not improved for patience epochs.
     Plateau,
+    /// A straight line from lr to min_lr over all steps.
+    Linear,
+    /// From lr to min_lr over all steps as a power of what is left of them.
+    Polynomial,
+    /// Times factor again and again, after as many steps as steps says.
+    Step,
+    /// Times factor at each of milestones.
+    Multistep,
+    /// As step, but a little every step.
+    Exponential,
+    /// Cosines from lr down to min_lr that begin again.
+    Restarts,
+    /// A rise from lr / 25 in the first 30 % of the steps and a long fall to next to nothing.
+    Onecycle,
+    /// Up from min_lr to lr and down again, again and again.
+    Cyclic,
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@ mod trainer;
 
 pub(crate) use checkpoint::LAST;
 pub use checkpoint::recorded_outcome;
-pub use config::{Monitor, OptimizerKind, ScheduleConfig, ScheduleKind, TrainConfig};
+pub use config::{
+    Monitor, OptimizerKind, OptimizerOptions, ScheduleConfig, ScheduleKind, TrainConfig,
+};
 pub use early_stop::EarlyStop;
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{Fit, Supervised, TensorDataset};

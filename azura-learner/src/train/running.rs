@@ -219,6 +219,9 @@ impl<'t, 'o> Running<'t, 'o> {
             }
             self.reached = true;
         }
+        if self.config.clip_value > 0.0 {
+            store.clip_grad_value(self.config.clip_value)?;
+        }
         let norm = match self.config.clip {
             0.0 => store.grad_norm()?,
             most => store.clip_grad_norm(most)?,

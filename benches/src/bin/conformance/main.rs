@@ -188,7 +188,7 @@ fn run_case(suite: &str, name: &str, file: &File<'_>, case: &str, call: &Value) 
     if name == "lr_schedulers" {
         return schedules::run(file, case, call);
     }
-    if file.has("g0") {
+    if file.has("g0") || file.has("g1") {
         return optimisers::run(file, name, case, call);
     }
     let tolerance = tolerance(suite, name.strip_prefix("nn_").unwrap_or(name));
