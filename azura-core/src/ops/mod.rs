@@ -25,7 +25,7 @@ pub use loss::{
 pub use loss::Reduction;
 pub use matmul::Activation;
 pub use norm::{NormOptions, Normalized, ResponseOptions};
+pub use recurrent::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
 pub use reduce::TopkOptions;
 pub(crate) use view::indices;
 pub use view::{Indexing, PadMode, UnfoldOptions};
-pub use recurrent::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
