@@ -70,9 +70,9 @@ pub use ops::{
 };
 pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
 pub use ops::{Indexing, PadMode, UnfoldOptions};
+pub use ops::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
 pub use ops::{NormOptions, Normalized, ResponseOptions};
 pub use param::{Fan, Nonlinearity};
-pub use ops::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
 pub use sizes::Sizes;

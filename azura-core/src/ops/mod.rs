@@ -18,11 +18,11 @@ pub use attention::{AttentionOptions, RotaryPairs};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
 pub use elementwise::{Rhs, Rounding};
 pub use embedding::EmbeddingOptions;
+pub use loss::Reduction;
 pub use loss::{
     BceOptions, CrossEntropyOptions, CtcOptions, GaussianNllOptions, MultiMarginOptions,
     NllOptions, PoissonNllOptions, Reduction, TripletOptions,
 };
-pub use loss::Reduction;
 pub use matmul::Activation;
 pub use norm::{NormOptions, Normalized, ResponseOptions};
 pub use recurrent::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};

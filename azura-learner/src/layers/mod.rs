@@ -14,9 +14,9 @@ mod instance_norm;
 mod layer_norm;
 mod linear;
 mod prelu;
+mod recurrent;
 mod response_norm;
 mod running;
-mod recurrent;
 mod sequential;
 mod softmax;
 mod transformer;
@@ -38,12 +38,12 @@ pub use instance_norm::{InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
 pub use layer_norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use linear::Linear;
 pub use prelu::Prelu;
-pub use response_norm::LocalResponseNorm;
-pub use running::RunningStats;
 pub use recurrent::{
     Gru, GruCell, Lstm, LstmBuilder, LstmCell, LstmState, Nonlinearity, RecurrentBuilder, Rnn,
     RnnCell,
 };
+pub use response_norm::LocalResponseNorm;
+pub use running::RunningStats;
 pub use sequential::Sequential;
 pub use softmax::{LogSoftmax, Softmax, Softmax2d, Softmin};
 pub use transformer::{
