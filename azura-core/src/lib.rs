@@ -64,16 +64,18 @@ pub use kv_cache::KvCache;
 pub use ops::TopkOptions;
 pub use ops::{Activation, Reduction, Rhs, Rounding};
 pub use ops::{AttentionOptions, RotaryPairs};
+pub use ops::{AvgPoolOptions, LpPoolOptions, MaxPoolOptions};
 pub use ops::{
     BceOptions, CrossEntropyOptions, CtcOptions, EmbeddingOptions, GaussianNllOptions,
     MultiMarginOptions, NllOptions, PoissonNllOptions, TripletOptions,
 };
 pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
 pub use ops::{Indexing, PadMode, UnfoldOptions};
+pub use ops::{InterpolateMode, InterpolateOptions, Resize};
 pub use ops::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
 pub use ops::{NormOptions, Normalized, ResponseOptions};
 pub use param::{Fan, Nonlinearity};
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
-pub use sizes::Sizes;
+pub use sizes::{OutputSizes, PerAxis, Sizes};
 pub use tensor::Tensor;

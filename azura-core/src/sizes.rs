@@ -1,87 +1,148 @@
-//! Numbers for the spatial axes of convolutions, pools and interpolation.
+//! Values for the spatial axes of convolutions, pools and interpolation.
 
 use crate::{Error, Result};
+use std::fmt::Debug;
 
 /// The most spatial axes: those of a volume.
 pub(crate) const MOST: usize = 3;
 
-/// One number for every spatial axis, or one for each: `3.into()` or `[3, 5].into()`.
+/// One value for every spatial axis, or one for each.
 ///
 /// ```
-/// use azura_core::Sizes;
+/// use azura_core::{PerAxis, Sizes};
 /// let kernel: Sizes = [3, 5].into();
 /// assert_ne!(kernel, 3.into());
+/// let scale: PerAxis<f64> = 0.5.into();
+/// assert_eq!(scale, PerAxis::from(0.5));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
+pub struct PerAxis<T> {
     len: usize,
-    values: [usize; MOST],
+    values: [T; MOST],
+}
+
+/// Numbers for the spatial axes: `3.into()` for all, or `[3, 5].into()`.
+pub type Sizes = PerAxis<usize>;
+
+/// Sizes of a result, where `None` keeps the input's: `7.into()`, `[7, 5].into()` or `[None, Some(5)].into()`.
+pub type OutputSizes = PerAxis<Option<usize>>;
+
+impl<T: Copy> PerAxis<T> {
+    fn all(value: T) -> Self {
+        PerAxis {
+            len: 1,
+            values: [value; MOST],
+        }
+    }
 }
 
 impl From<usize> for Sizes {
     fn from(size: usize) -> Self {
-        Sizes {
-            len: 1,
-            values: [size; MOST],
+        PerAxis::all(size)
+    }
+}
+
+impl From<f64> for PerAxis<f64> {
+    fn from(factor: f64) -> Self {
+        PerAxis::all(factor)
+    }
+}
+
+impl From<usize> for OutputSizes {
+    fn from(size: usize) -> Self {
+        PerAxis::all(Some(size))
+    }
+}
+
+impl From<Sizes> for OutputSizes {
+    fn from(sizes: Sizes) -> Self {
+        PerAxis {
+            len: sizes.len,
+            values: sizes.values.map(Some),
         }
     }
 }
 
 macro_rules! from_arrays {
     ($($n:literal)*) => {$(
-        impl From<[usize; $n]> for Sizes {
+        impl<T: Copy> From<[T; $n]> for PerAxis<T> {
+            fn from(each: [T; $n]) -> Self {
+                PerAxis {
+                    len: $n,
+                    values: std::array::from_fn(|axis| each[axis.min($n - 1)]),
+                }
+            }
+        }
+
+        impl From<[usize; $n]> for OutputSizes {
             fn from(sizes: [usize; $n]) -> Self {
-                let mut values = [0; MOST];
-                values[..$n].copy_from_slice(&sizes);
-                Sizes { len: $n, values }
+                Sizes::from(sizes).into()
             }
         }
     )*};
 }
 from_arrays!(1 2 3);
 
-impl TryFrom<&[usize]> for Sizes {
+/// From one to three values.
+impl<T: Copy> TryFrom<&[T]> for PerAxis<T> {
     type Error = Error;
 
-    fn try_from(sizes: &[usize]) -> Result<Self> {
-        match *sizes {
-            [a] => Ok([a].into()),
-            [a, b] => Ok([a, b].into()),
-            [a, b, c] => Ok([a, b, c].into()),
-            _ => Err(Error::argument(
+    fn try_from(each: &[T]) -> Result<Self> {
+        if each.is_empty() || each.len() > MOST {
+            return Err(Error::argument(
                 "sizes",
                 "there are one to three spatial axes",
-                format!("{sizes:?}"),
-            )),
+                format!("{}", each.len()),
+            ));
         }
+        Ok(PerAxis {
+            len: each.len(),
+            values: std::array::from_fn(|axis| each[axis.min(each.len() - 1)]),
+        })
     }
 }
 
-impl Sizes {
-    /// The numbers for `axes` spatial axes, after `missing` for each of the three that is not there.
+impl<T: Copy + Debug> PerAxis<T> {
+    /// The values of that many spatial axes, one to three.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is more than one value, and not one for each.
+    ///
+    /// ```
+    /// use azura_core::Sizes;
+    /// assert_eq!(Sizes::from(3).to_vec(2)?, [3, 3]);
+    /// assert!(Sizes::from([3, 5]).to_vec(3).is_err());
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    pub fn to_vec(self, axes: usize) -> Result<Vec<T>> {
+        let axes = axes.clamp(1, MOST);
+        let all = self.of("sizes", "sizes", axes, self.values[0])?;
+        Ok(all[MOST - axes..].to_vec())
+    }
+
+    /// The values for `axes` spatial axes, after `missing` for each of the three that is not there.
     pub(crate) fn of(
         self,
         op: &'static str,
         what: &str,
         axes: usize,
-        missing: usize,
-    ) -> Result<[usize; MOST]> {
-        let values = &self.values[..self.len];
+        missing: T,
+    ) -> Result<[T; MOST]> {
         if self.len != 1 && self.len != axes {
             return Err(Error::argument(
                 op,
                 format!("{what} must be one number or {axes}"),
-                format!("{values:?}"),
+                format!("{}", self.len),
             ));
         }
         let mut all = [missing; MOST];
-        for (axis, to) in all[MOST - axes..].iter_mut().enumerate() {
-            *to = values[axis % self.len];
-        }
+        all[MOST - axes..].copy_from_slice(&self.values[..axes]);
         Ok(all)
     }
+}
 
-    /// [`Sizes::of`] where 0 is no number.
+impl Sizes {
+    /// [`PerAxis::of`] where 0 is no number.
     pub(crate) fn positive(
         self,
         op: &'static str,
@@ -100,7 +161,7 @@ impl Sizes {
     }
 }
 
-/// The product, or an error that names what is too large.
+/// What was computed, or an error that names what is too large.
 pub(crate) fn checked(
     op: &'static str,
     what: &str,
@@ -116,4 +177,11 @@ pub(crate) fn checked(
                 "numbers that are too large",
             )
         })
+}
+
+/// The last `axes` of the sizes of a tensor, after as many ones as are missing.
+pub(crate) fn spatial(sizes: &[usize], axes: usize) -> [usize; MOST] {
+    let mut all = [1; MOST];
+    all[MOST - axes..].copy_from_slice(&sizes[sizes.len() - axes..]);
+    all
 }

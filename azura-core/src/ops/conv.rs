@@ -6,7 +6,7 @@ use crate::cpu::gemm::Real;
 use crate::cpu::reduce::{self, Identity, Sum};
 use crate::dtype::for_float;
 use crate::shape::{self, Shape};
-use crate::sizes::{MOST, Sizes, checked};
+use crate::sizes::{MOST, Sizes, checked, spatial};
 use crate::tensor::{Tensor, same_dtype};
 use crate::{DType, Element, Error, Result};
 
@@ -229,13 +229,6 @@ struct Operands {
     channels: [usize; 2],
     x: [usize; MOST],
     kernel: [usize; MOST],
-}
-
-/// The last `axes` of `sizes`, after as many ones as are missing.
-fn spatial(sizes: &[usize], axes: usize) -> [usize; MOST] {
-    let mut all = [1; MOST];
-    all[MOST - axes..].copy_from_slice(&sizes[sizes.len() - axes..]);
-    all
 }
 
 impl Operands {

@@ -5,9 +5,11 @@ mod conv;
 mod dropout;
 mod elementwise;
 pub(crate) mod embedding;
+mod interpolate;
 mod loss;
 mod matmul;
 mod norm;
+mod pool;
 mod random;
 mod recurrent;
 mod reduce;
@@ -18,12 +20,14 @@ pub use attention::{AttentionOptions, RotaryPairs};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
 pub use elementwise::{Rhs, Rounding};
 pub use embedding::EmbeddingOptions;
+pub use interpolate::{InterpolateMode, InterpolateOptions, Resize};
 pub use loss::{
     BceOptions, CrossEntropyOptions, CtcOptions, GaussianNllOptions, MultiMarginOptions,
     NllOptions, PoissonNllOptions, Reduction, TripletOptions,
 };
 pub use matmul::Activation;
 pub use norm::{NormOptions, Normalized, ResponseOptions};
+pub use pool::{AvgPoolOptions, LpPoolOptions, MaxPoolOptions};
 pub use recurrent::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
 pub use reduce::TopkOptions;
 pub(crate) use view::indices;

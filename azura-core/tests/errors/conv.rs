@@ -24,7 +24,7 @@ pub fn messages() -> Vec<Message> {
         (text(x.conv1d(&zeros(&[6, 4, 0]), None, plain)), "[conv1d] the kernel must not be empty, but got [6, 4, 0]"),
         (text(x.conv1d(&w, None, ConvOptions { stride: 0.into(), ..plain })), "[conv1d] stride must be at least 1, but got [0]"),
         (text(x.conv1d(&w, None, ConvOptions { dilation: 0.into(), ..plain })), "[conv1d] dilation must be at least 1, but got [0]"),
-        (text(x.conv1d(&w, None, ConvOptions { stride: [1, 2].into(), ..plain })), "[conv1d] stride must be one number or 1, but got [1, 2]"),
+        (text(x.conv1d(&w, None, ConvOptions { stride: [1, 2].into(), ..plain })), "[conv1d] stride must be one number or 1, but got 2"),
         (text(x.conv1d(&w, None, ConvOptions { padding: usize::MAX.into(), ..plain })), "[conv1d] the padded input must fit the address space, but got numbers that are too large"),
         (text(x.conv1d(&w, None, ConvOptions { padding: (1 << 59).into(), ..plain })), "[conv1d] the number of elements must fit the address space, but got [2, 6, 1152921504606846979]"),
         (text(image.conv2d(&zeros(&[1, 2, 3, 3]), None, ConvOptions { padding: Padding::Same, stride: 2.into(), ..plain })), "[conv2d] padding `same` needs stride 1, but got [2, 2]"),
@@ -35,7 +35,7 @@ pub fn messages() -> Vec<Message> {
         (text(image.conv_transpose2d(&zeros(&[2, 1, 1, 1]), None, ConvTransposeOptions { padding: 2.into(), ..back })), "[conv_transpose2d] neither the input's axes nor the output's may be empty, but got input [1, 2, 3, 3], output 3 less padding 4 on axis 0"),
         (text(zeros(&[1, 2, 0]).conv_transpose1d(&zeros(&[2, 1, 3]), None, back)), "[conv_transpose1d] neither the input's axes nor the output's may be empty, but got input [1, 2, 0], output 3 less padding 0 on axis 0"),
         (text(x.conv_transpose1d(&zeros(&[4, 1, 3]), None, ConvTransposeOptions { stride: usize::MAX.into(), ..back })), "[conv_transpose1d] the output must fit the address space, but got numbers that are too large"),
-        (text(azura_core::Sizes::try_from(&[1, 2, 3, 4][..])), "[sizes] there are one to three spatial axes, but got [1, 2, 3, 4]"),
+        (text(azura_core::Sizes::try_from(&[1, 2, 3, 4][..])), "[sizes] there are one to three spatial axes, but got 4"),
     ]
 }
 

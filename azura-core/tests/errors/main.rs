@@ -11,6 +11,7 @@ mod linalg;
 mod loss;
 mod making;
 mod norm;
+mod pool;
 mod random;
 mod recurrent;
 mod reduce;
@@ -75,6 +76,7 @@ fn messages() {
         loss::messages(),
         making::messages(),
         norm::messages(),
+        pool::messages(),
         random::messages(),
         reduce::messages(),
         shape::messages(),
@@ -105,6 +107,7 @@ fn calls(args: &Args) -> Vec<Call<'_>> {
         loss::calls(args),
         making::calls(args),
         norm::calls(args),
+        pool::calls(args),
         random::calls(args),
         recurrent::calls(args),
         reduce::calls(args),

@@ -14,6 +14,7 @@ mod elementwise;
 mod linalg;
 mod loss;
 mod norm;
+mod pool;
 mod random;
 mod recurrent;
 mod reduce;
@@ -90,6 +91,7 @@ fn table() -> Vec<Row> {
         linalg::rows(),
         loss::rows(),
         norm::rows(),
+        pool::rows(),
         random::rows(),
         recurrent::rows(),
         reduce::rows(),

@@ -7,6 +7,7 @@ mod elementwise;
 mod linalg;
 mod loss;
 mod norm;
+mod pool;
 mod reduce;
 mod shape;
 
@@ -24,6 +25,7 @@ const FAMILIES: &[Family] = &[
     linalg::run,
     loss::run,
     norm::run,
+    pool::run,
     reduce::run,
     shape::run,
 ];
