@@ -194,3 +194,6 @@ impl Conv {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,12 +7,15 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod conv;
+mod conv_transpose;
 mod ctx;
 mod dropout;
 mod embedding;
 mod instance_norm;
 mod layer_norm;
 mod linear;
+mod pool;
 mod prelu;
 mod recurrent;
 mod response_norm;
@@ -31,12 +34,19 @@ pub use attention::{
     RotaryEmbedding, sinusoidal_positions,
 };
 pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormOptions};
+pub use conv::{Conv1d, Conv2d, Conv3d, ConvBuilder};
+pub use conv_transpose::{ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, ConvTransposeBuilder};
 pub use ctx::Ctx;
 pub use dropout::{AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout};
 pub use embedding::Embedding;
 pub use instance_norm::{InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
 pub use layer_norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use linear::Linear;
+pub use pool::{
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d, LpPool1d, LpPool2d, LpPool3d, MaxPool1d,
+    MaxPool2d, MaxPool3d, Upsample,
+};
 pub use prelu::Prelu;
 pub use recurrent::{
     Gru, GruCell, Lstm, LstmBuilder, LstmCell, LstmState, Nonlinearity, RecurrentBuilder, Rnn,

@@ -4,6 +4,7 @@ mod app;
 mod attention;
 mod blobs;
 mod checkpoint;
+mod convolutions;
 mod dropout;
 mod gpt;
 mod kill;

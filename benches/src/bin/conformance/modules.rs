@@ -2,6 +2,7 @@
 
 mod activation;
 mod attention;
+mod conv;
 mod linalg;
 mod loss;
 mod norm;
@@ -31,6 +32,7 @@ const FAMILIES: &[Family] = &[
     linalg::run,
     loss::run,
     norm::run,
+    conv::run,
     recurrent::run,
 ];
 
