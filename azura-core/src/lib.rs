@@ -70,6 +70,7 @@ pub use ops::{
     MultiMarginOptions, NllOptions, PoissonNllOptions, TripletOptions,
 };
 pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
+pub use ops::{GridSampleMode, GridSampleOptions, GridSamplePadding};
 pub use ops::{Indexing, PadMode, UnfoldOptions};
 pub use ops::{InterpolateMode, InterpolateOptions, Resize};
 pub use ops::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};

@@ -10,6 +10,7 @@ pub(crate) mod dropout;
 pub(crate) mod embedding;
 pub(crate) mod fold;
 pub(crate) mod gemm;
+pub(crate) mod grid_sample;
 pub(crate) mod indexing;
 pub(crate) mod loss;
 pub(crate) mod map;

@@ -5,6 +5,7 @@ mod conv;
 mod dropout;
 mod elementwise;
 pub(crate) mod embedding;
+mod grid_sample;
 mod interpolate;
 mod loss;
 mod matmul;
@@ -20,6 +21,7 @@ pub use attention::{AttentionOptions, RotaryPairs};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
 pub use elementwise::{Rhs, Rounding};
 pub use embedding::EmbeddingOptions;
+pub use grid_sample::{GridSampleMode, GridSampleOptions, GridSamplePadding};
 pub use interpolate::{InterpolateMode, InterpolateOptions, Resize};
 pub use loss::{
     BceOptions, CrossEntropyOptions, CtcOptions, GaussianNllOptions, MultiMarginOptions,

@@ -2,7 +2,8 @@
 
 use crate::*;
 use azura_core::{
-    AvgPoolOptions, InterpolateMode, InterpolateOptions, LpPoolOptions, MaxPoolOptions, Resize,
+    AvgPoolOptions, GridSampleMode, GridSampleOptions, GridSamplePadding, InterpolateMode,
+    InterpolateOptions, LpPoolOptions, MaxPoolOptions, Resize,
 };
 
 #[rustfmt::skip]
@@ -35,13 +36,15 @@ pub fn messages() -> Vec<Message> {
         (text(x.interpolate(Resize::Scale((-1.0).into()), resize)), "[interpolate] the scale factor must be positive and finite, but got [-1.0]"),
         (text(x.interpolate(Resize::Scale(0.1.into()), resize)), "[interpolate] sizes must be at least 1, but got [5] to [0]"),
         (text(image.interpolate(Resize::Size([2, 2, 2].into()), resize)), "[interpolate] the size must be one number or 2, but got 3"),
+        (text(image.grid_sample(&zeros(&[1, 2, 2, 3]), GridSampleOptions::default())), "[grid_sample] needs [B, C, H, W] and a grid [B, OH, OW, 2], or [B, C, D, H, W] and [B, OD, OH, OW, 3], but got [1, 2, 3, 3] and [1, 2, 2, 3]"),
+        (text(image.grid_sample(&zeros(&[2, 2, 2, 2]), GridSampleOptions::default())), "[grid_sample] needs [B, C, H, W] and a grid [B, OH, OW, 2], or [B, C, D, H, W] and [B, OD, OH, OW, 3], but got [1, 2, 3, 3] and [2, 2, 2, 2]"),
         (text(image.interpolate(Resize::Scale(1e30.into()), resize)), "[interpolate] the number of elements must fit the address space, but got [1, 2, 18446744073709551615, 18446744073709551615]"),
     ]
 }
 
 #[rustfmt::skip]
 pub fn calls(x: &Args) -> Vec<Call<'_>> {
-    let Args { a, sizes, keep, number, .. } = x;
+    let Args { a, b, sizes, keep, number, .. } = x;
     let (kernel, number) = (sizes[0], *number);
     let max = MaxPoolOptions {
         stride: keep.then_some(sizes[1].into()),
@@ -59,6 +62,15 @@ pub fn calls(x: &Args) -> Vec<Call<'_>> {
     let lp = LpPoolOptions { stride: max.stride, ceil_mode: *keep };
     let mode = [InterpolateMode::Nearest, InterpolateMode::NearestExact, InterpolateMode::Linear, InterpolateMode::Cubic, InterpolateMode::Area][sizes[1] % 5];
     let resize = InterpolateOptions { mode, align_corners: *keep, recompute_scale_factor: false };
+    let sampled = GridSampleOptions {
+        mode: [GridSampleMode::Linear, GridSampleMode::Nearest, GridSampleMode::Cubic][sizes[1] % 3],
+        padding_mode: [GridSamplePadding::Zeros, GridSamplePadding::Border, GridSamplePadding::Reflection][sizes[2] % 3],
+        align_corners: *keep,
+    };
+    let grid = move || {
+        let shape: Vec<usize> = [a.shape().first(), a.shape().get(2), a.shape().get(3)].into_iter().map(|size| size.copied().unwrap_or(1)).chain([2]).collect();
+        Tensor::full(shape, number, a.dtype())
+    };
     // The largest sizes that are not refused would fill the memory.
     let size = if kernel > 1 << 62 { kernel } else { kernel % 9 };
     vec![
@@ -83,6 +95,8 @@ pub fn calls(x: &Args) -> Vec<Call<'_>> {
         ("lp_pool1d", Box::new(move || a.lp_pool1d(number, kernel, lp))),
         ("lp_pool2d", Box::new(move || a.lp_pool2d(number, kernel, lp))),
         ("lp_pool3d", Box::new(move || a.lp_pool3d(number, kernel, lp))),
+        ("grid_sample", Box::new(move || a.grid_sample(b, sampled))),
+        ("grid_sample fitting", Box::new(move || a.grid_sample(&grid()?, sampled))),
         ("interpolate", Box::new(move || a.interpolate(Resize::Size(size.into()), resize))),
         ("interpolate by factors", Box::new(move || a.interpolate(Resize::Scale(number.into()), resize))),
     ]

@@ -3,8 +3,8 @@
 use crate::common::Domain::{Any, Distinct, Positive};
 use crate::{Row, one, row};
 use azura_core::{
-    AvgPoolOptions, InterpolateMode, InterpolateOptions, LpPoolOptions, MaxPoolOptions, Resize,
-    Result, Tensor,
+    AvgPoolOptions, GridSampleMode, GridSampleOptions, GridSamplePadding, InterpolateMode,
+    InterpolateOptions, LpPoolOptions, MaxPoolOptions, Resize, Result, Tensor,
 };
 
 const SIGNALS: &[&[&[usize]]] = &[
@@ -38,12 +38,42 @@ fn resized(x: &Tensor, to: Resize, mode: InterpolateMode, align: bool) -> Result
     one(x.interpolate(to, options))
 }
 
+fn sampled(
+    x: &[Tensor],
+    mode: GridSampleMode,
+    padding_mode: GridSamplePadding,
+    align_corners: bool,
+) -> Result<Vec<Tensor>> {
+    let options = GridSampleOptions {
+        mode,
+        padding_mode,
+        align_corners,
+    };
+    one(x[0].grid_sample(&x[1], options))
+}
+
 #[rustfmt::skip]
 pub fn rows() -> Vec<Row> {
+    use GridSampleMode as Mode;
+    use GridSamplePadding::{Border, Reflection, Zeros};
     use InterpolateMode::{Area, Cubic, Linear, Nearest, NearestExact};
     let batches: &[&[&[usize]]] = &[&[&[2, 1, 5]], &[&[1, 2, 1]], &[&[0, 2, 3]]];
     let images: &[&[&[usize]]] = &[&[&[1, 2, 3, 5]], &[&[2, 1, 1, 4]]];
+    let grids: &[&[&[usize]]] = &[
+        &[&[2, 3, 4, 3], &[2, 2, 3, 2]],
+        &[&[1, 1, 1, 2], &[1, 3, 1, 2]],
+        &[&[0, 2, 2, 2], &[0, 1, 1, 2]],
+        &[&[1, 0, 2, 2], &[1, 1, 2, 2]],
+        &[&[1, 2, 3, 3], &[1, 0, 2, 2]],
+        &[&[1, 2, 2, 3, 2], &[1, 1, 2, 2, 3]],
+    ];
     vec![
+        row("grid_sample", Any, grids, |x| sampled(x, Mode::Linear, Zeros, false)),
+        row("grid_sample border", Any, grids, |x| sampled(x, Mode::Linear, Border, true)),
+        row("grid_sample reflection", Any, grids, |x| sampled(x, Mode::Linear, Reflection, false)),
+        row("grid_sample nearest", Any, grids, |x| sampled(x, Mode::Nearest, Border, false)),
+        row("grid_sample cubic", Any, grids, |x| sampled(x, Mode::Cubic, Zeros, true)),
+        row("grid_sample cubic reflection", Any, grids, |x| sampled(x, Mode::Cubic, Reflection, true)),
         row("max_pool1d", Distinct, SIGNALS, |x| one(x[0].max_pool1d(3, max()))),
         row("max_pool1d overlapping", Distinct, SIGNALS, |x| one(x[0].max_pool1d(3, MaxPoolOptions { stride: Some(1.into()), padding: 1.into(), ..max() }))),
         row("max_pool2d", Distinct, IMAGES, |x| one(x[0].max_pool2d([2, 3], MaxPoolOptions { stride: Some([2, 1].into()), padding: [1, 0].into(), ceil_mode: true, ..max() }))),

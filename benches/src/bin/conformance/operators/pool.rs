@@ -4,8 +4,8 @@ use super::conv::sizes;
 use crate::call::{Arg, Call, one};
 use crate::file::{Why, lacks};
 use azura_core::{
-    AvgPoolOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions, OutputSizes, PerAxis,
-    Resize, Sizes, Tensor,
+    AvgPoolOptions, GridSampleMode, GridSampleOptions, GridSamplePadding, InterpolateMode,
+    InterpolateOptions, MaxPoolOptions, OutputSizes, PerAxis, Resize, Sizes, Tensor,
 };
 use serde_json::Value;
 
@@ -70,6 +70,7 @@ pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
         name if name == "interpolate" || name.starts_with("interpolate.") => {
             interpolate(x()?, call)?
         }
+        "grid_sample" => one(x()?.grid_sample(call.tensor(1, "grid")?, grid_options(call)?))?,
         "upsample_nearest" | "upsample_bilinear" => {
             let bilinear = name == "upsample_bilinear";
             let options = InterpolateOptions {
@@ -85,6 +86,28 @@ pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
         }
         _ => return Ok(None),
     }))
+}
+
+fn grid_options(call: &Call) -> Result<GridSampleOptions, Why> {
+    let word = |place: usize, name: &str| match call.get(place, name) {
+        Some(Arg::Plain(Value::String(word))) => Some(word.clone()),
+        _ => None,
+    };
+    Ok(GridSampleOptions {
+        mode: match word(2, "mode").as_deref() {
+            None | Some("bilinear") => GridSampleMode::Linear,
+            Some("nearest") => GridSampleMode::Nearest,
+            Some("bicubic") => GridSampleMode::Cubic,
+            Some(other) => return lacks(format!("mode {other}")),
+        },
+        padding_mode: match word(3, "padding_mode").as_deref() {
+            None | Some("zeros") => GridSamplePadding::Zeros,
+            Some("border") => GridSamplePadding::Border,
+            Some("reflection") => GridSamplePadding::Reflection,
+            Some(other) => return lacks(format!("padding mode {other}")),
+        },
+        align_corners: call.flag(4, "align_corners"),
+    })
 }
 
 /// Sizes of a result, where null keeps the input's.
