@@ -7,6 +7,10 @@ use azura_core::{
     Activation, DType, Init, Param, RecurrentOptions, RecurrentWeights, Reduction, Result, Rng,
     Store, Tensor, grad, with_threads,
 };
+use azura_core::{
+    AvgPoolOptions, ConvOptions, ConvTransposeOptions, GridSampleOptions, InterpolateMode,
+    InterpolateOptions, MaxPoolOptions, Resize,
+};
 use common::bits;
 
 /// Runs `f` with 1, 2, 3 and 4 threads, twice each, and compares the bits of everything it returns.
@@ -53,6 +57,67 @@ fn with_gradients(
     let mut results = grad(&loss, &inputs.iter().collect::<Vec<_>>())?;
     results.extend([y.detach(), loss.detach()]);
     Ok(results)
+}
+
+#[test]
+fn convolutions_pools_and_interpolation() {
+    let x = random(30, &[5, 12, 17, 19]);
+    let (w, b) = (random(31, &[20, 12, 3, 3]), random(32, &[20]));
+    let options = ConvOptions {
+        stride: [1, 2].into(),
+        padding: 1.into(),
+        ..ConvOptions::default()
+    };
+    same_bits("conv2d", || {
+        with_gradients(|x| x[0].conv2d(&x[1], Some(&x[2]), options), &[&x, &w, &b])
+    });
+    let depthwise = ConvOptions {
+        groups: 12,
+        ..options
+    };
+    let one = random(33, &[12, 1, 3, 3]);
+    same_bits("conv2d depthwise", || {
+        with_gradients(|x| x[0].conv2d(&x[1], None, depthwise), &[&x, &one])
+    });
+    let back = random(34, &[12, 7, 4, 4]);
+    let options = ConvTransposeOptions {
+        stride: 2.into(),
+        ..ConvTransposeOptions::default()
+    };
+    same_bits("conv_transpose2d", || {
+        with_gradients(
+            |x| x[0].conv_transpose2d(&x[1], None, options),
+            &[&x, &back],
+        )
+    });
+    let max = MaxPoolOptions {
+        stride: Some(2.into()),
+        padding: 1.into(),
+        ..MaxPoolOptions::default()
+    };
+    same_bits("max_pool2d", || {
+        with_gradients(|x| x[0].max_pool2d(3, max), &[&x])
+    });
+    same_bits("avg_pool2d", || {
+        with_gradients(|x| x[0].avg_pool2d(3, AvgPoolOptions::default()), &[&x])
+    });
+    let linear = InterpolateOptions {
+        mode: InterpolateMode::Linear,
+        ..InterpolateOptions::default()
+    };
+    same_bits("interpolate", || {
+        with_gradients(
+            |x| x[0].interpolate(Resize::Size([23, 11].into()), linear),
+            &[&x],
+        )
+    });
+    let grid = random(35, &[5, 9, 8, 2]);
+    same_bits("grid_sample", || {
+        with_gradients(
+            |x| x[0].grid_sample(&x[1], GridSampleOptions::default()),
+            &[&x, &grid],
+        )
+    });
 }
 
 #[test]

@@ -6,8 +6,8 @@ mod common;
 
 use azura_core::optim::{Adam, Optimizer};
 use azura_core::{
-    DType, Init, RecurrentOptions, RecurrentWeights, Reduction, Result, Rng, Store, Tensor,
-    buffers_from_system, grad, release_unused_memory,
+    ConvOptions, DType, Init, MaxPoolOptions, RecurrentOptions, RecurrentWeights, Reduction,
+    Result, Rng, Store, Tensor, buffers_from_system, grad, release_unused_memory,
 };
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -84,6 +84,25 @@ fn a_training_loop_allocates_in_its_first_step_only() -> Result<()> {
         0,
         "buffers from outside the pool after the first step"
     );
+    Ok(())
+}
+
+#[test]
+fn convolutions_take_their_room_from_the_pool() -> Result<()> {
+    let _alone = alone();
+    let [x, w, b] = [&[3, 4, 9, 10][..], &[6, 4, 3, 3], &[6]]
+        .map(|shape| Tensor::ones(shape, DType::F32).unwrap().variable());
+    let mut after_first = 0;
+    for step in 0..4 {
+        let y = x.conv2d(&w, Some(&b), ConvOptions::default())?;
+        let y = y.max_pool2d(2, MaxPoolOptions::default())?.mean_all()?;
+        drop(grad(&y, &[&x, &w, &b])?);
+        drop(y);
+        if step == 0 {
+            after_first = buffers_from_system();
+        }
+    }
+    assert_eq!(buffers_from_system(), after_first);
     Ok(())
 }
 
