@@ -82,6 +82,14 @@ impl Num for f64 {
         erf::normal_cdf(self)
     }
     #[inline(always)]
+    fn sin(self) -> Self {
+        f64::sin(self)
+    }
+    #[inline(always)]
+    fn cos(self) -> Self {
+        f64::cos(self)
+    }
+    #[inline(always)]
     fn powf(self, p: f64) -> Self {
         f64::powf(self, p)
     }

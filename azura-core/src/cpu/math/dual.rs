@@ -177,6 +177,14 @@ impl<T: Num, const K: usize> Num for Dual<T, K> {
         self.chain(self.value.normal_cdf(), slope)
     }
     #[inline(always)]
+    fn sin(self) -> Self {
+        self.chain(self.value.sin(), self.value.cos())
+    }
+    #[inline(always)]
+    fn cos(self) -> Self {
+        self.chain(self.value.cos(), -self.value.sin())
+    }
+    #[inline(always)]
     fn powf(self, p: f64) -> Self {
         // A constant has slope 0 everywhere, at 0 too.
         let slope = if p == 0.0 {

@@ -13,11 +13,13 @@
 //! | `double` | `f64`: the standard library's functions; exactness counts, speed does not |
 //! | `dual`   | values with their derivatives                                        |
 //! | `erf`    | the error function and the normal distribution, for both             |
+//! | `wave`   | sine and cosine of f32                                               |
 
 mod double;
 mod dual;
 mod erf;
 mod single;
+pub mod wave;
 
 pub use dual::Dual;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -68,6 +70,10 @@ pub trait Num:
     /// The share of the standard normal distribution below `self`, `½ erfc(-x/√2)`, without
     /// cancellation: at most 2 ulp in f32, and 6 of the small values below 0.
     fn normal_cdf(self) -> Self;
+    /// Sine; in f32 for angles up to [`wave::MODERATE`] only, rounded correctly but for one in thousands.
+    fn sin(self) -> Self;
+    /// Cosine, with the same limit.
+    fn cos(self) -> Self;
     /// `self` to the power of `p`.
     fn powf(self, p: f64) -> Self;
     /// `self` to the power of `p`.

@@ -1,6 +1,6 @@
 //! Numbers of training: polynomials without a call, so that loops over them vectorise.
 
-use super::{Num, erf};
+use super::{Num, erf, wave};
 
 impl Num for f32 {
     #[inline(always)]
@@ -113,6 +113,16 @@ impl Num for f32 {
     #[inline(always)]
     fn normal_cdf(self) -> Self {
         erf::normal_cdf(self)
+    }
+    #[inline(always)]
+    fn sin(self) -> Self {
+        let (r, n) = wave::quarters(self);
+        wave::sine(r, n)
+    }
+    #[inline(always)]
+    fn cos(self) -> Self {
+        let (r, n) = wave::quarters(self);
+        wave::sine(r, n.wrapping_add(1))
     }
     #[inline(always)]
     fn powf(self, p: f64) -> Self {

@@ -109,7 +109,7 @@ unary_types! {
     Softplus(beta, threshold) "softplus", |x| {
         let (z, zero) = (x * beta, N::lit(0.0));
         let soft = z.gt_select(zero, z, zero) + (-z.abs()).exp().ln_1p();
-        z.gt_select(threshold, x, z.nan_select(x, soft / beta))
+        z.gt_select(threshold, x, soft / beta)
     }, slope {
         let z = x * beta;
         z.gt_select(threshold, N::lit(1.0), z.sigmoid())

@@ -7,6 +7,7 @@
 use super::apply::{Loops, apply, sum_to, together};
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::map::{Map, each};
+use crate::cpu::math::wave::MODERATE;
 use crate::cpu::math::{Dual, Num};
 use crate::tensor::Tensor;
 use crate::{DType, Result};
@@ -64,6 +65,12 @@ pub(in crate::ops) trait Ternary: Copy + Send + Sync + 'static {
 /// The operation `e` of one tensor.
 pub(in crate::ops) fn unary<E: Unary>(x: Tensor, e: E) -> Result<Tensor> {
     record([x], Box::new(e))
+}
+
+/// The operation `near` of one tensor, whose f32 loops serve arguments up to [`MODERATE`], and `any` of
+/// blocks that hold larger ones.
+pub(super) fn moderate<A: Unary, B: Unary>(x: Tensor, near: A, any: B) -> Result<Tensor> {
+    record([x], Box::new(Moderate(near, any)))
 }
 
 /// The operation `e` of two tensors, broadcast.
@@ -185,6 +192,40 @@ impl<E: Unary> Function<1> for E {
     }
     fn partial(&self, _: usize, [x]: &[Tensor; 1], dy: Tensor) -> Result<Tensor> {
         apply(E::OP, [x.clone(), dy], &Partial::<E, 0>(*self))
+    }
+}
+
+/// The first function, or its loops, for moderate arguments, the second for any.
+struct Moderate<A, B>(A, B);
+
+impl<A: Loops<f32, N>, B: Loops<f32, N>, const N: usize> Loops<f32, N> for Moderate<A, B> {
+    fn run(&self, x: [&[f32]; N], out: &mut [f32]) {
+        // No early end: this loop vectorises.
+        let far = x[0].iter().fold(false, |far, x| far | (x.abs() > MODERATE));
+        if far {
+            self.1.run(x, out);
+        } else {
+            self.0.run(x, out);
+        }
+    }
+}
+
+impl<A: Sync, B: Loops<f64, N>, const N: usize> Loops<f64, N> for Moderate<A, B> {
+    fn run(&self, x: [&[f64]; N], out: &mut [f64]) {
+        self.1.run(x, out);
+    }
+}
+
+impl<A: Unary, B: Unary> Function<1> for Moderate<A, B> {
+    fn op(&self) -> &'static str {
+        A::OP
+    }
+    fn value(&self, x: [Tensor; 1]) -> Result<Tensor> {
+        apply(A::OP, x, &Moderate(Value(self.0), Value(self.1)))
+    }
+    fn partial(&self, _: usize, [x]: &[Tensor; 1], dy: Tensor) -> Result<Tensor> {
+        let loops = Moderate(Partial::<A, 0>(self.0), Partial::<B, 0>(self.1));
+        apply(A::OP, [x.clone(), dy], &loops)
     }
 }
 

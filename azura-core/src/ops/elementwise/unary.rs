@@ -1,6 +1,6 @@
 //! Functions of one number.
 
-use super::function::{Saved, unary};
+use super::function::{Saved, moderate, unary};
 use crate::Result;
 use crate::cpu::math::Num;
 use crate::tensor::Tensor;
@@ -123,10 +123,6 @@ unary_ops! {
     log2 Log2() |x| x.through(f64::log2, |x| 1.0 / (x * std::f64::consts::LN_2));
     /// The logarithm to base 10.
     log10 Log10() |x| x.through(f64::log10, |x| 1.0 / (x * std::f64::consts::LN_10));
-    /// The sine of an angle in radians.
-    sin Sin() |x| x.through(f64::sin, f64::cos);
-    /// The cosine of an angle in radians.
-    cos Cos() |x| x.through(f64::cos, |x| -x.sin());
     /// The tangent of an angle in radians.
     tan Tan() |x| x.through(f64::tan, |x| 1.0 + x.tan().powi(2)), result y => y.mul_add(y, N::lit(1.0));
     /// The angle in `-π/2..=π/2` whose sine is `x`; NaN outside `-1..=1`.
@@ -161,6 +157,10 @@ unary_ops! {
 }
 
 unary_types! {
+    Sin() "sin", |x| x.sin();
+    SinOfAny() "sin", |x| x.through(f64::sin, f64::cos);
+    Cos() "cos", |x| x.cos();
+    CosOfAny() "cos", |x| x.through(f64::cos, |x| -x.sin());
     Neg() "neg", |x| -x, constant -1.0;
     // PyTorch's subgradient at 0 is 0.
     Abs() "abs", |x| x.abs();
@@ -169,6 +169,22 @@ unary_types! {
 }
 
 impl Tensor {
+    /// The sine of an angle in radians.
+    ///
+    /// # Errors
+    /// [`Error::DType`](crate::Error::DType) if the dtype is not a float.
+    pub fn sin(self) -> Result<Tensor> {
+        moderate(self, Sin {}, SinOfAny {})
+    }
+
+    /// The cosine of an angle in radians.
+    ///
+    /// # Errors
+    /// [`Error::DType`](crate::Error::DType) if the dtype is not a float.
+    pub fn cos(self) -> Result<Tensor> {
+        moderate(self, Cos {}, CosOfAny {})
+    }
+
     /// The nearest number with `decimals` digits after the point, the even one of two; with a negative
     /// number of digits, the nearest multiple of `10^-decimals`. The gradient is 0.
     /// PyTorch: `round(decimals=…)`.

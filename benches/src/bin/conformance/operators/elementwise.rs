@@ -110,6 +110,12 @@ pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
 fn right(call: &Call, place: usize, name: &str) -> Result<Rhs, Why> {
     match call.float(place, name) {
         Ok(Some(value)) => Ok(Rhs::Scalar(value)),
-        _ => Ok(Rhs::Tensor(call.tensor(place, name)?.clone())),
+        _ => {
+            let b = call.tensor(place, name)?;
+            if b.dtype() != call.tensor(0, "input")?.dtype() {
+                return lacks("two dtypes in one operation: nothing is promoted in silence");
+            }
+            Ok(Rhs::Tensor(b.clone()))
+        }
     }
 }
