@@ -29,7 +29,7 @@ fn moves(names: &[&str], store: &Store, layer: &dyn Module, shape: &[usize]) -> 
     let mut ctx = Ctx::train(Rng::new(3));
     let y = layer.forward(&random(shape, 1), &mut ctx)?;
     assert_eq!(y.shape(), shape);
-    y.mul(&random(shape, 2))?.sum_all()?.backward()?;
+    y.mul(random(shape, 2))?.sum_all()?.backward()?;
     assert_eq!(store.untouched(), [""; 0]);
     optimizer.step(0.01)?;
     ctx.update_statistics()?;

@@ -7,7 +7,7 @@ use crate::cpu::threads::for_rows;
 use crate::dtype::for_float;
 use crate::ops::indices;
 use crate::tensor::Tensor;
-use crate::{Error, Result};
+use crate::{Element, Error, Result};
 
 /// The options of [`Tensor::ctc_loss`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,7 +95,7 @@ impl Tensor {
                     for (i, out) in out.iter_mut().enumerate() {
                         sequence(x.slice(), first + i, &mut |s| {
                             let loss = s.loss();
-                            *out = if zero_infinity && loss.is_infinite() { 0.0 } else { loss as T };
+                            *out = if zero_infinity && loss.is_infinite() { 0.0 } else { T::from_f64(loss) };
                         });
                     }
                 });
@@ -110,7 +110,7 @@ impl Tensor {
                         }
                         for_rows(dx, size, 1, |first, dx| {
                             for (i, dx) in dx.chunks_exact_mut(size).enumerate() {
-                                let dy = f64::from(dy.slice::<T>()[first + i]);
+                                let dy = dy.slice::<T>()[first + i].to_f64();
                                 sequence(x.slice(), first + i, &mut |s| {
                                     if zero_infinity && !finite[first + i] {
                                         dx.fill(0.0);

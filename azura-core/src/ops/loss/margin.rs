@@ -281,7 +281,7 @@ impl Tensor {
                     for (i, (dx, dy)) in rows.zip(dy.slice::<T>()).enumerate() {
                         slopes.fill(0.0);
                         f(i, &x.slice()[span(i)], &mut |class, slope| {
-                            slopes[class] += slope
+                            slopes[class] += slope;
                         });
                         for (dx, slope) in dx.iter_mut().zip(&slopes) {
                             *dx = T::from_f64(dy.to_f64() * slope);
