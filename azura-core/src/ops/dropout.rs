@@ -42,7 +42,7 @@ impl Tensor {
     }
 
     /// Dropout that keeps the mean and variance of inputs that have mean 0 and variance 1, for networks of
-    /// [`Tensor::selu`](Tensor) units (Klambauer et al. 2017, arXiv:1706.02515).
+    /// [`Tensor::selu`] units (Klambauer et al. 2017, arXiv:1706.02515).
     ///
     /// A dropped element becomes SELU's lower limit `-λα`, and all become `a y + b` with
     /// `a = 1/√((1 - p)(1 + p λ²α²))` and `b = a p λα`.
