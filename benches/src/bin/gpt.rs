@@ -103,7 +103,7 @@ impl Block {
         };
         let y = self.n1.forward(&x)?;
         let x = self.attention.forward(&y, &y, &y, causal, ctx)?.0.add(x)?;
-        let y = self.up.forward(&self.n2.forward(&x)?, ctx)?.gelu_tanh()?;
+        let y = self.up.forward(&self.n2.forward(&x)?, ctx)?.gelu()?;
         Ok(self.down.forward(&y, ctx)?.add(x)?)
     }
 }

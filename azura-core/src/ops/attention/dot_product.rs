@@ -57,7 +57,7 @@ impl Tensor {
     /// backward are the inputs, the result and two numbers for each query.
     ///
     /// ```
-    /// use azura_core::{AttentionOptions, DType, Rng, Tensor};
+    /// use azura_core::{AttentionOptions, Tensor};
     /// let q = Tensor::from_slice(&[1.0f32, 0.0, 0.0, 1.0], [2, 2])?;
     /// let causal = AttentionOptions { is_causal: true, ..Default::default() };
     /// let y = q.scaled_dot_product_attention(&q, &q, causal)?;

@@ -12,6 +12,8 @@ pub enum TransformerActivation {
     /// `max(x, 0)`.
     #[default]
     Relu,
+    /// [`Tensor::gelu`].
+    Gelu,
     /// [`Tensor::gelu_tanh`], as in GPT-2.
     GeluTanh,
 }
@@ -157,6 +159,7 @@ impl FeedForward {
     pub fn forward(&self, x: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
         let inner = match self.activation {
             TransformerActivation::Relu => self.first.forward(x, Activation::Relu)?,
+            TransformerActivation::Gelu => self.first.forward(x, Activation::None)?.gelu()?,
             TransformerActivation::GeluTanh => {
                 self.first.forward(x, Activation::None)?.gelu_tanh()?
             }

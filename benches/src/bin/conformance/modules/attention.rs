@@ -135,8 +135,9 @@ fn arguments_of(m: &Module<'_>, prefix: &str, heads: usize, gelu: bool) -> Resul
         .option(usize::MAX, "activation")
         .and_then(|name| name.as_str());
     let activation = match named {
-        None if gelu => return lacks("the activation GELU"),
+        None if gelu => TransformerActivation::Gelu,
         None | Some("relu") => TransformerActivation::Relu,
+        Some("gelu") => TransformerActivation::Gelu,
         Some(other) => return lacks(format!("the activation `{other}`")),
     };
     Ok(Arguments {
