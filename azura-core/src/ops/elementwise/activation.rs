@@ -292,7 +292,7 @@ impl Tensor {
         let op = "glu";
         let axis = shape::axis(op, dim, self.rank())?;
         let size = self.shape()[axis];
-        if size % 2 != 0 {
+        if !size.is_multiple_of(2) {
             return Err(Error::shape(
                 op,
                 format!("the size of axis {axis} must be even"),
