@@ -62,7 +62,8 @@ pub use error::{Error, Result};
 pub use half::{bf16, f16};
 pub use kv_cache::KvCache;
 pub use ops::TopkOptions;
-pub use ops::{Activation, Reduction, Rhs, Rounding};
+pub use ops::{Activation, AddmmOptions};
+pub use ops::{Reduction, Rhs, Rounding};
 pub use ops::{AttentionOptions, RotaryPairs};
 pub use ops::{AvgPoolOptions, LpPoolOptions, MaxPoolOptions};
 pub use ops::{

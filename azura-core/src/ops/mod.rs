@@ -7,8 +7,8 @@ mod elementwise;
 pub(crate) mod embedding;
 mod grid_sample;
 mod interpolate;
+mod linalg;
 mod loss;
-mod matmul;
 mod norm;
 mod pool;
 mod random;
@@ -23,11 +23,11 @@ pub use elementwise::{Rhs, Rounding};
 pub use embedding::EmbeddingOptions;
 pub use grid_sample::{GridSampleMode, GridSampleOptions, GridSamplePadding};
 pub use interpolate::{InterpolateMode, InterpolateOptions, Resize};
+pub use linalg::{Activation, AddmmOptions};
 pub use loss::{
     BceOptions, CrossEntropyOptions, CtcOptions, GaussianNllOptions, MultiMarginOptions,
     NllOptions, PoissonNllOptions, Reduction, TripletOptions,
 };
-pub use matmul::Activation;
 pub use norm::{NormOptions, Normalized, ResponseOptions};
 pub use pool::{AvgPoolOptions, LpPoolOptions, MaxPoolOptions};
 pub use recurrent::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
