@@ -63,7 +63,6 @@ pub use half::{bf16, f16};
 pub use kv_cache::KvCache;
 pub use ops::TopkOptions;
 pub use ops::{Activation, AddmmOptions};
-pub use ops::{Reduction, Rhs, Rounding};
 pub use ops::{AttentionOptions, RotaryPairs};
 pub use ops::{AvgPoolOptions, LpPoolOptions, MaxPoolOptions};
 pub use ops::{
@@ -76,6 +75,7 @@ pub use ops::{Indexing, PadMode, UnfoldOptions};
 pub use ops::{InterpolateMode, InterpolateOptions, Resize};
 pub use ops::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
 pub use ops::{NormOptions, Normalized, ResponseOptions};
+pub use ops::{Reduction, Rhs, Rounding};
 pub use param::{Fan, Nonlinearity};
 pub use param::{Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;

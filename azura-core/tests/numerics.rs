@@ -15,6 +15,46 @@ fn value(x: azura_core::Result<Tensor>) -> f64 {
     f64::from(x.unwrap().item::<f32>().unwrap())
 }
 
+/// An activation in the pass of a product is the one that would follow it.
+#[test]
+fn activations_of_a_product() -> Result<()> {
+    let mut rng = Rng::new(17);
+    let mut normal = |shape: &[usize]| {
+        let values = (0..shape.iter().product()).map(|_| rng.normal() as f32);
+        Tensor::from_vec(values.collect::<Vec<f32>>(), shape)
+    };
+    type Apply = fn(Tensor) -> Result<Tensor>;
+    let all: [(Activation, Apply); 7] = [
+        (Activation::None, Ok),
+        (Activation::Relu, Tensor::relu),
+        (Activation::Gelu, Tensor::gelu),
+        (Activation::GeluTanh, Tensor::gelu_tanh),
+        (Activation::Silu, Tensor::silu),
+        (Activation::Tanh, Tensor::tanh),
+        (Activation::Sigmoid, Tensor::sigmoid),
+    ];
+    // One column, one row, less and more than a tile, more than a block of rows and of k.
+    for [m, k, n] in [[5, 3, 1], [1, 7, 40], [3, 5, 17], [300, 600, 70]] {
+        let (x, w, b) = (normal(&[m, k])?, normal(&[n, k])?, normal(&[n])?);
+        for (activation, apply) in all {
+            let apart = apply(x.linear(&w, Some(&b))?)?;
+            let fused = x.linear_act(&w, Some(&b), activation)?;
+            assert_eq!(
+                bits(&fused),
+                bits(&apart),
+                "{activation:?} of {m} x {k} x {n}"
+            );
+            let recorded = x.clone().variable().linear_act(&w, Some(&b), activation)?;
+            assert_eq!(
+                bits(&recorded),
+                bits(&apart),
+                "{activation:?} with a gradient"
+            );
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn sums_of_ten_million() -> Result<()> {
     let n = 10_000_000;

@@ -154,6 +154,8 @@ pub(crate) struct Epilogue<'a, T> {
     pub(crate) bias_of_rows: bool,
     /// The activation, applied last.
     pub(crate) act: Act,
+    /// What else is done to finished elements of a row, some at a time, while they are in the cache.
+    pub(crate) map: Option<fn(&mut [T])>,
 }
 
 impl<T> Default for Epilogue<'_, T> {
@@ -163,6 +165,7 @@ impl<T> Default for Epilogue<'_, T> {
             bias: None,
             bias_of_rows: false,
             act: Act::None,
+            map: None,
         }
     }
 }

@@ -19,11 +19,11 @@ mod view;
 
 pub use attention::{AttentionOptions, RotaryPairs};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
-pub use elementwise::{Rhs, Rounding};
+pub use elementwise::{Activation, Rhs, Rounding};
 pub use embedding::EmbeddingOptions;
 pub use grid_sample::{GridSampleMode, GridSampleOptions, GridSamplePadding};
 pub use interpolate::{InterpolateMode, InterpolateOptions, Resize};
-pub use linalg::{Activation, AddmmOptions};
+pub use linalg::AddmmOptions;
 pub use loss::{
     BceOptions, CrossEntropyOptions, CtcOptions, GaussianNllOptions, MultiMarginOptions,
     NllOptions, PoissonNllOptions, Reduction, TripletOptions,

@@ -7,6 +7,7 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod bilinear;
 mod conv;
 mod conv_transpose;
 mod ctx;
@@ -15,12 +16,14 @@ mod embedding;
 mod instance_norm;
 mod layer_norm;
 mod linear;
+mod pad;
 mod pool;
 mod prelu;
 mod recurrent;
 mod response_norm;
 mod running;
 mod sequential;
+mod shape;
 mod softmax;
 mod transformer;
 
@@ -34,6 +37,7 @@ pub use attention::{
     RotaryEmbedding, sinusoidal_positions,
 };
 pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormOptions};
+pub use bilinear::Bilinear;
 pub use conv::{Conv1d, Conv2d, Conv3d, ConvBuilder};
 pub use conv_transpose::{ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, ConvTransposeBuilder};
 pub use ctx::Ctx;
@@ -42,6 +46,7 @@ pub use embedding::Embedding;
 pub use instance_norm::{InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
 pub use layer_norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use linear::Linear;
+pub use pad::Pad;
 pub use pool::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
     AdaptiveMaxPool3d, AvgPool1d, AvgPool2d, AvgPool3d, LpPool1d, LpPool2d, LpPool3d, MaxPool1d,
@@ -55,6 +60,7 @@ pub use recurrent::{
 pub use response_norm::LocalResponseNorm;
 pub use running::RunningStats;
 pub use sequential::Sequential;
+pub use shape::{Flatten, Identity, PixelShuffle, PixelUnshuffle, Unflatten};
 pub use softmax::{LogSoftmax, Softmax, Softmax2d, Softmin};
 pub use transformer::{
     DecoderMasks, EncoderMasks, Transformer, TransformerActivation, TransformerDecoder,

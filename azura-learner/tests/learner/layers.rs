@@ -2,8 +2,8 @@
 
 use azura_core::{DType, Rng, Store, Tensor};
 use azura_learner::layers::{
-    Ctx, Dropout, Glu, LeakyRelu, Linear, Lstm, Module, Prelu, Relu, Sequential, Sigmoid, Softplus,
-    Tanh,
+    Bilinear, Ctx, Dropout, Flatten, Glu, Identity, LeakyRelu, Linear, Lstm, Module, Pad,
+    PixelShuffle, PixelUnshuffle, Prelu, Relu, Sequential, Sigmoid, Softplus, Tanh, Unflatten,
 };
 use azura_learner::{TrainConfig, loss, optim};
 
@@ -260,4 +260,39 @@ fn learned_slopes_and_gates() {
     assert_eq!(slopes.value().to_vec::<f32>().unwrap(), [0.25; 4]);
     let x = random(&[16, 3], 7);
     moves(&store, |ctx| model.forward(&x, ctx).unwrap());
+}
+
+#[test]
+fn bilinear_between_layers_of_shape() {
+    let store = Store::new(DType::F32);
+    let p = store.root(Rng::new(0));
+    let form = Bilinear::new(16, 3, 4, &p.at("form")).unwrap();
+    let plain = Bilinear::without_bias(4, 4, 2, &p.at("plain")).unwrap();
+    let names: Vec<String> = store.params().iter().map(|p| p.name()).collect();
+    assert_eq!(names, ["form.weight", "form.bias", "plain.weight"]);
+    let front = Sequential::new()
+        .with(Pad::<2>::reflection(&[1]).unwrap())
+        .with(PixelUnshuffle { factor: 2 })
+        .with(PixelShuffle { factor: 2 })
+        .with(Flatten::default())
+        .with(Unflatten {
+            dim: 1,
+            sizes: vec![-1, 16],
+        })
+        .with(Flatten { from: 0, to: 1 })
+        .with(Identity);
+    let images = random(&[2, 1, 2, 2], 5);
+    moves(&store, |ctx| {
+        let x = front.forward(&images, ctx).unwrap();
+        let y = form.forward(&x, &random(&[2, 3], 6)).unwrap();
+        plain.forward(&y, &y).unwrap()
+    });
+}
+
+#[test]
+fn a_pad_has_one_margin_or_two_for_each_axis() {
+    assert_eq!(
+        Pad::<2>::zero(&[1, 2]).unwrap_err().to_string(),
+        "[pad] there must be one margin or 4, but got [1, 2]"
+    );
 }

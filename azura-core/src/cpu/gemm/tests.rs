@@ -104,6 +104,7 @@ fn check<T: Wide>(m: usize, n: usize, k: usize, left: Layout, right: Layout, cas
         bias: bias.as_deref(),
         bias_of_rows,
         act,
+        ..Epilogue::default()
     };
     let mut first: Option<(InstructionSet, Vec<T>)> = None;
     for set in sets() {

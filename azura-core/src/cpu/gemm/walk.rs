@@ -256,6 +256,13 @@ impl<T: Real> Part<'_, T> {
         };
         // SAFETY: the caller's contract.
         unsafe { run(&tile) };
+        if let (true, Some(map)) = (finish, epilogue.map) {
+            for row in 0..rows.len() {
+                let first = c.wrapping_add(row * stride);
+                // SAFETY: this part of C, which the kernel has just written and nobody else touches.
+                map(unsafe { std::slice::from_raw_parts_mut(first, cols.len()) });
+            }
+        }
     }
 
     /// A single row: B is read once and from where it is, whichever way it lies. The sums are the same chains.

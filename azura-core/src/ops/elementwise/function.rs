@@ -89,6 +89,16 @@ pub(super) fn partials<E: Binary>(x: &[Tensor; 2], dy: &Tensor, e: E) -> Result<
     Ok([partial(0)?, partial(1)?])
 }
 
+/// The values of `e`, without a node.
+pub(super) fn value<E: Unary>(e: E, x: Tensor) -> Result<Tensor> {
+    Function::<1>::value(&e, [x])
+}
+
+/// `dy · ∂e/∂x` from what `e` saves.
+pub(super) fn partial<E: Unary>(e: E, saved: &Tensor, dy: Tensor) -> Result<Tensor> {
+    Function::<1>::partial(&e, 0, std::array::from_ref(saved), dy)
+}
+
 /// A function of N numbers without its type.
 trait Function<const N: usize>: Send + Sync {
     fn op(&self) -> &'static str;

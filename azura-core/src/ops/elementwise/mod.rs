@@ -9,6 +9,7 @@
 //! |--------------|---------------------------------------------------------------|
 //! | `apply`      | loops over tensors: broadcasting, reuse of buffers            |
 //! | `function`   | functions of one to three numbers, and operations made of them|
+//! | `fused`      | activations that products apply in passing                    |
 //! | `rhs`        | a tensor or a number                                          |
 //! | `unary`      | functions of one number: exponentials, angles, rounding       |
 //! | `activation` | activation functions                                          |
@@ -25,6 +26,7 @@ mod arithmetic;
 mod cast;
 mod compare;
 mod function;
+mod fused;
 mod integer;
 mod power;
 mod rhs;
@@ -34,4 +36,5 @@ mod unary;
 pub(crate) use apply::sum_to;
 pub use arithmetic::Rounding;
 pub(super) use function::{Binary, binary};
+pub use fused::Activation;
 pub use rhs::Rhs;

@@ -4,20 +4,10 @@ use crate::autograd::{Edges, Grads, only};
 use crate::cpu::gemm::{self, Act, Epilogue, Mat};
 use crate::cpu::reduce::{self, Identity};
 use crate::dtype::for_float;
+use crate::ops::Activation;
 use crate::shape;
 use crate::tensor::{Tensor, same_dtype};
 use crate::{Error, Result};
-
-/// What [`Tensor::linear_act`] applies to its result in the same pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Activation {
-    /// Nothing.
-    #[default]
-    None,
-    /// `max(y, 0)`.
-    Relu,
-}
 
 impl Tensor {
     /// `self · wᵀ + b`: a fully connected layer.
@@ -87,26 +77,34 @@ impl Tensor {
         let last = sizes.len() - 1;
         sizes[last] = outputs;
         shape::checked_numel(op, &sizes)?;
-        let y = for_float!(op, dtype, T => Tensor::fill_new::<T>(sizes, |out| {
+        // An activation whose gradient needs its argument is a pass of its own where that gradient will be taken.
+        let apart = edges.recorded() && activation.needs_argument();
+        let z = for_float!(op, dtype, T => Tensor::fill_new::<T>(sizes, |out| {
             let act = match activation {
-                Activation::None => Act::None,
                 Activation::Relu => Act::Relu,
+                _ => Act::None,
             };
             let bias = b.as_ref().map(Tensor::slice::<T>);
+            let map = if apart { None } else { activation.in_place() };
             gemm::gemm(
                 Mat::new(x.slice(), rows, inputs),
                 Mat::new(w.slice(), outputs, inputs).t(),
                 out,
                 outputs,
-                Epilogue { bias, act, ..Epilogue::default() },
+                Epilogue { bias, act, map, ..Epilogue::default() },
             );
         }));
-        let saved = (activation != Activation::None && edges.recorded()).then(|| y.detach());
+        let y = if apart {
+            activation.value(&z)?
+        } else {
+            z.clone()
+        };
+        let saved = (activation != Activation::None && edges.recorded()).then_some(z);
         Ok(edges.record(op, y, || {
             move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
                 let mut dy = only(dy)?;
-                if let Some(y) = &saved {
-                    dy = dy.relu_backward(y)?;
+                if let Some(saved) = &saved {
+                    dy = activation.backward(dy, saved)?;
                 }
                 let dy = dy.contiguous_detached();
                 for_float!(op, dtype, T => {

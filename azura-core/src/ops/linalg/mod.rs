@@ -14,5 +14,4 @@ mod linear;
 mod matmul;
 mod products;
 
-pub use linear::Activation;
 pub use matmul::AddmmOptions;

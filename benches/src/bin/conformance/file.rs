@@ -30,7 +30,7 @@ impl<'a> File<'a> {
         self.tensors.tensor(name).is_ok()
     }
 
-    /// The tensor of this name; 32-bit integers become i64.
+    /// The tensor of this name; small integers become i64.
     pub fn tensor(&self, name: &str) -> Result<Tensor, Why> {
         let view = self
             .tensors
@@ -55,6 +55,7 @@ impl<'a> File<'a> {
             Dtype::F32 => decode!(f32, f32),
             Dtype::I64 => decode!(i64, i64),
             Dtype::I32 => decode!(i32, i64),
+            Dtype::U8 => decode!(u8, i64),
             Dtype::BOOL => Ok(Tensor::from_vec(
                 view.data().iter().map(|&b| b != 0).collect(),
                 view.shape(),

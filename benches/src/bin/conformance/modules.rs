@@ -7,6 +7,7 @@ mod linalg;
 mod loss;
 mod norm;
 mod recurrent;
+mod shape;
 
 use crate::call::Outcome;
 use crate::file::{File, Why, lacks, with_strides};
@@ -34,6 +35,7 @@ const FAMILIES: &[Family] = &[
     norm::run,
     conv::run,
     recurrent::run,
+    shape::run,
 ];
 
 /// Runs the module that PyTorch calls `name`, without its `nn_`.

@@ -11,6 +11,11 @@ pub fn run(name: &str, m: &Module<'_>) -> Result<Option<Vec<Tensor>>, Why> {
             let bias = m.leaf("state/bias")?;
             one(m.input(0)?.linear(&m.need("state/weight")?, bias.as_ref()))?
         }
+        "Bilinear" => {
+            let bias = m.leaf("state/bias")?;
+            let w = m.need("state/weight")?;
+            one(m.input(0)?.bilinear(&m.input(1)?, &w, bias.as_ref()))?
+        }
         _ => return Ok(None),
     }))
 }
