@@ -131,7 +131,7 @@ impl Conv {
             return depthwise::input(self, &self.columns(), dy, w, bias, dx);
         }
         let (m, taps) = (self.inputs, self.taps());
-        let mut turned = Buffer::uninit(w.len() * size_of::<T>());
+        let mut turned = Buffer::uninit(size_of_val(w));
         let turned = turned.as_mut_slice::<T>();
         let phases = |axis: usize| 0..self.stride[axis].min(self.x[axis]);
         for z in phases(0) {
