@@ -227,7 +227,7 @@ impl Init {
                 values.fill_with(|| T::from_f64((rng.uniform() * 2.0 - 1.0) * bound));
             }
             Init::UniformIn { low, high } => {
-                values.fill_with(|| T::from_f64(f64::mul_add(rng.uniform(), high - low, low)))
+                values.fill_with(|| T::from_f64(f64::mul_add(rng.uniform(), high - low, low)));
             }
             Init::Normal { mean, std } => {
                 values.fill_with(|| T::from_f64(f64::mul_add(rng.normal(), std, mean)));

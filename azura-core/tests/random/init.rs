@@ -100,7 +100,7 @@ fn fans() {
         (Nonlinearity::Linear, 1.0),
         (Nonlinearity::Sigmoid, 1.0),
         (Nonlinearity::Tanh, 5.0 / 3.0),
-        (Nonlinearity::Relu, 1.414_213_562_373_095_1),
+        (Nonlinearity::Relu, std::f64::consts::SQRT_2),
         (Nonlinearity::LeakyRelu(0.01), 1.414_142_856_998_767_8),
         (Nonlinearity::Selu, 0.75),
     ];
