@@ -9,7 +9,7 @@ use azura_core::{
 };
 use azura_core::{
     AvgPoolOptions, ConvOptions, ConvTransposeOptions, GridSampleOptions, InterpolateMode,
-    InterpolateOptions, MaxPoolOptions, Resize,
+    InterpolateOptions, MaxPoolOptions, PadMode, Resize, UnfoldOptions,
 };
 use common::bits;
 
@@ -118,6 +118,53 @@ fn convolutions_pools_and_interpolation() {
             &[&x, &grid],
         )
     });
+}
+
+/// Many indices of one place, on enough elements for several threads.
+#[test]
+fn indices() {
+    let x = random(40, &[300, 200]);
+    let many = |n: usize, size: usize| {
+        let ids = (0..n).map(|i| (i * i % 97 % size) as i64).collect();
+        Tensor::from_vec(ids, [n]).unwrap()
+    };
+    for dim in [0, 1] {
+        let size = x.shape()[dim as usize];
+        let ids = many(400, size);
+        let places = many(300 * 200, size).reshape([300, 200]).unwrap();
+        same_bits("index_select", || {
+            with_gradients(|x| x[0].index_select(dim, &ids), &[&x])
+        });
+        same_bits("gather", || {
+            with_gradients(|x| x[0].gather(dim, &places), &[&x])
+        });
+        same_bits("scatter", || {
+            with_gradients(|x| x[0].scatter(dim, &places, &x[1]), &[&x, &x])
+        });
+        same_bits("scatter_add", || {
+            with_gradients(|x| x[0].scatter_add(dim, &places, &x[1]), &[&x, &x])
+        });
+        let mut sizes = [300, 200];
+        sizes[dim as usize] = 400;
+        let src = random(41, &sizes);
+        same_bits("index_add", || {
+            with_gradients(|x| x[0].index_add(dim, &ids, &x[1], 0.7), &[&x, &src])
+        });
+    }
+    let images = random(42, &[2, 3, 60, 60]);
+    same_bits("unfold", || {
+        with_gradients(|x| x[0].unfold(3, UnfoldOptions::default()), &[&images])
+    });
+    same_bits("pad", || {
+        with_gradients(
+            |x| x[0].pad(&[20, 20, 20, 20], PadMode::Reflect),
+            &[&images],
+        )
+    });
+    same_bits("flip", || {
+        with_gradients(|x| x[0].flip(&[1])?.narrow(0, 3, 290), &[&x])
+    });
+    same_bits("tril", || with_gradients(|x| x[0].tril(5), &[&x]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use azura_core::{DType, Tensor};
+use azura_core::{DType, PadMode, Tensor};
 use common::{distance, f64s, indices};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -374,4 +374,92 @@ fn eight_axes() {
     assert!(x.unsqueeze(0).is_err());
     assert!(x.expand([2; 9]).is_err());
     assert!(Tensor::stack(&[&x, &x], 0).is_err());
+}
+
+/// What moves elements does so for every dtype, and the gradient of halves is one of halves.
+#[test]
+fn indices_of_every_dtype() -> azura_core::Result<()> {
+    let ids = |values: &[i64]| Tensor::from_slice(values, [values.len()]);
+    let of = |x: &Tensor| -> azura_core::Result<Vec<f64>> { x.cast(DType::F64)?.to_vec() };
+    for dtype in [
+        DType::F32,
+        DType::F64,
+        DType::F16,
+        DType::BF16,
+        DType::I64,
+        DType::U32,
+        DType::Bool,
+    ] {
+        let x = Tensor::from_slice(&[1.0f64, 0.0, 1.0], [3])?.cast(dtype)?;
+        assert_eq!(
+            of(&x.index_select(0, &ids(&[1, 2, 2])?)?)?,
+            [0.0, 1.0, 1.0],
+            "{dtype}"
+        );
+        assert_eq!(of(&x.gather(0, &ids(&[1, 0])?)?)?, [0.0, 1.0], "{dtype}");
+        assert_eq!(
+            of(&x.scatter(0, &ids(&[1, 1])?, &x)?)?,
+            [1.0, 0.0, 1.0],
+            "{dtype}"
+        );
+        assert_eq!(
+            of(&x.scatter(0, &ids(&[0, 1])?, 1.0)?)?,
+            [1.0, 1.0, 1.0],
+            "{dtype}"
+        );
+        assert_eq!(of(&x.flip(&[0])?.narrow(0, 1, 2)?)?, [0.0, 1.0], "{dtype}");
+        assert_eq!(
+            of(&x.pad(&[1, 1], PadMode::Circular)?)?,
+            [1.0, 1.0, 0.0, 1.0, 1.0],
+            "{dtype}"
+        );
+        assert_eq!(
+            of(&x.pad(&[1, -1], PadMode::Constant(1.0))?)?,
+            [1.0, 1.0, 0.0],
+            "{dtype}"
+        );
+        assert_eq!(of(&x.roll(&[1], &[0])?)?, [1.0, 1.0, 0.0], "{dtype}");
+        assert_eq!(of(&x.unsqueeze(0)?.tril(1)?)?, [1.0, 0.0, 0.0], "{dtype}");
+        assert_eq!(of(&x.masked_fill(&x.eq(0.0)?, 1.0)?)?, [1.0; 3], "{dtype}");
+        assert_eq!(of(&x.masked_select(&x.eq(1.0)?)?)?, [1.0; 2], "{dtype}");
+        assert_eq!(
+            of(&x.repeat([2])?)?,
+            [1.0, 0.0, 1.0, 1.0, 0.0, 1.0],
+            "{dtype}"
+        );
+        assert_eq!(
+            of(&Tensor::cat(&[&x, &x], 0)?.strided_slice(0, None, None, -2)?)?,
+            [1.0, 1.0, 0.0],
+            "{dtype}"
+        );
+        let sums = x.scatter_add(0, &ids(&[2, 2])?, &x.narrow(0, 1, 2)?);
+        if dtype == DType::Bool {
+            assert!(sums.is_err());
+            continue;
+        }
+        assert_eq!(of(&sums?)?, [1.0, 0.0, 2.0], "{dtype}");
+        assert_eq!(
+            of(&x.index_add(0, &ids(&[0, 0, 1])?, &x, 2.0)?)?,
+            [3.0, 2.0, 1.0],
+            "{dtype}"
+        );
+        if !dtype.is_float() {
+            continue;
+        }
+        let x = x.variable();
+        let y = Tensor::cat(
+            &[
+                &x.index_select(0, &ids(&[0, 0])?)?,
+                &x.gather(0, &ids(&[1])?)?,
+                &x.flip(&[0])?.narrow(0, 0, 1)?,
+                &x.scatter_add(0, &ids(&[0])?, &x.narrow(0, 1, 1)?)?,
+                &x.unsqueeze(0)?.matmul(&x.unsqueeze(1)?)?.flatten(0, -1)?,
+            ],
+            0,
+        )?;
+        let dx = &azura_core::grad(&y.sum_all()?, &[&x])?[0];
+        assert_eq!(dx.dtype(), dtype);
+        assert_eq!(of(dx)?, [5.0, 3.0, 4.0], "{dtype}");
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::dtype::for_float;
 use crate::ops::Activation;
 use crate::shape;
 use crate::tensor::{Tensor, same_dtype};
-use crate::{Error, Result};
+use crate::{DType, Error, Result};
 
 impl Tensor {
     /// `self · wᵀ + b`: a fully connected layer.
@@ -59,6 +59,12 @@ impl Tensor {
         }
         if let Some(b) = b {
             same_dtype(op, w, b)?;
+        }
+        if dtype.is_half() {
+            // Stored in 16 bits, computed with in f32.
+            let b = b.map(|b| b.cast(DType::F32)).transpose()?;
+            let (x, w) = (self.cast(DType::F32)?, w.cast(DType::F32)?);
+            return x.linear_act(&w, b.as_ref(), activation)?.cast(dtype);
         }
         let (outputs, inputs) = (w.shape()[0], w.shape()[1]);
         let rows = self.numel() / inputs.max(1);

@@ -7,7 +7,7 @@ use crate::dtype::for_float;
 use crate::ops::elementwise::sum_to;
 use crate::shape::{self, Shape};
 use crate::tensor::{Tensor, same_dtype};
-use crate::{Error, Result};
+use crate::{DType, Error, Result};
 
 /// The factors of [`Tensor::addmm`] and [`Tensor::baddbmm`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -163,6 +163,15 @@ impl Tensor {
         batch: &Shape,
     ) -> Result<Tensor> {
         let AddmmOptions { beta, alpha } = options;
+        let dtype = self.dtype();
+        if dtype.is_half() {
+            // Stored in 16 bits, computed with in f32.
+            let c = c.map(|c| c.cast(DType::F32)).transpose()?;
+            let (a, b) = (self.cast(DType::F32)?, rhs.cast(DType::F32)?);
+            return a
+                .multiplied(op, &b, c.as_ref(), options, batch)?
+                .cast(dtype);
+        }
         let scaled = |x: Tensor, by: f64| if by == 1.0 { Ok(x) } else { x.mul(by) };
         let edges = match c {
             Some(c) => Edges::of(&[self, rhs, c]),

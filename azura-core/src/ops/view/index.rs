@@ -3,7 +3,7 @@
 use super::axis;
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::indexing::{self, Along};
-use crate::dtype::{for_dtype, for_float};
+use crate::dtype::for_dtype;
 use crate::shape::{self, Shape};
 use crate::tensor::Tensor;
 use crate::{DType, Error, Result};
@@ -43,16 +43,14 @@ impl Tensor {
         let y = for_dtype!(self.dtype(), T => Tensor::fill_new::<T>(sizes, |out| {
             indexing::select(source.slice::<T>(), dims, &ids, out);
         }));
-        let dtype = self.dtype();
         Ok(edges.record(op, y, || {
             move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
-                let dy = only(dy)?.contiguous_detached();
-                for_float!(op, dtype, T => grads.accumulate::<T>(0, &from, |dx, accumulate| {
-                    if !accumulate {
+                accumulate!(op, grads, only(dy)?, from, |dy, dx, add| {
+                    if !add {
                         dx.fill(0.0);
                     }
-                    indexing::add(dy.slice::<T>(), dims, &ids, 1.0, dx);
-                }))
+                    indexing::add(dy, dims, &ids, 1.0, dx);
+                })
             }
         }))
     }
@@ -72,16 +70,15 @@ impl Tensor {
         let y = for_dtype!(self.dtype(), T => Tensor::fill_new::<T>(*index.sizes(), |out| {
             at.along().gather(source.slice::<T>(), out);
         }));
-        let (from, dtype) = (*self.sizes(), self.dtype());
+        let from = *self.sizes();
         Ok(edges.record(op, y, || {
             move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
-                let dy = only(dy)?.contiguous_detached();
-                for_float!(op, dtype, T => grads.accumulate::<T>(0, &from, |dx, accumulate| {
-                    if !accumulate {
+                accumulate!(op, grads, only(dy)?, from, |dy, dx, add| {
+                    if !add {
                         dx.fill(0.0);
                     }
-                    at.along().scatter_add(dy.slice::<T>(), &at.shape, dx);
-                }))
+                    at.along().scatter_add(dy, &at.shape, dx);
+                })
             }
         }))
     }

@@ -16,6 +16,29 @@
 //! | `patches` | windows of images as columns, channels as pixels                             |
 //! | `make`    | tensors made from numbers: ranges, identities, one-hot                       |
 
+/// The gradient of the only input, of shape `$from`, from that of the result: `$body` writes or, if `$add` is true, adds to
+/// `$dx`. Halves are summed in f32.
+macro_rules! accumulate {
+    ($op:expr, $grads:expr, $dy:expr, $from:expr, |$d:ident, $dx:ident, $add:ident| $body:expr) => {{
+        let dy: $crate::tensor::Tensor = $dy.contiguous_detached();
+        let dtype = dy.dtype();
+        if dtype.is_half() {
+            let dy = dy.cast($crate::DType::F32)?;
+            let $d = dy.slice::<f32>();
+            let dx = $crate::tensor::Tensor::fill_new::<f32>($from, |$dx| {
+                let $add = false;
+                $body
+            });
+            $grads.add(0, dx.cast(dtype)?)
+        } else {
+            $crate::dtype::for_float!($op, dtype, T => {
+                let $d = dy.slice::<T>();
+                $grads.accumulate::<T>(0, &$from, |$dx, $add| $body)
+            })
+        }
+    }};
+}
+
 mod axes;
 mod index;
 mod join;

@@ -3,7 +3,6 @@
 use super::axes;
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::place;
-use crate::dtype::for_float;
 use crate::shape::{self, Layout};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
@@ -21,19 +20,18 @@ fn part(op: &'static str, x: &Tensor, change: impl Fn(&mut Layout)) -> Tensor {
     };
     let edges = Edges::of(&[x]);
     let y = x.with_layout(changed(*x.layout()));
-    let (from, dtype) = (*x.sizes(), x.dtype());
+    let from = *x.sizes();
     edges.record(op, y, || {
         let places = changed(Layout::contiguous(from));
         move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
-            let dy = only(dy)?.contiguous_detached();
-            for_float!(op, dtype, T => grads.accumulate::<T>(0, &from, |dx, accumulate| {
-                if accumulate {
-                    place::add(dy.slice(), &places, dx);
+            accumulate!(op, grads, only(dy)?, from, |dy, dx, add| {
+                if add {
+                    place::add(dy, &places, dx);
                 } else {
                     dx.fill(0.0);
-                    place::write(dy.slice(), &places, dx);
+                    place::write(dy, &places, dx);
                 }
-            }))
+            })
         }
     })
 }

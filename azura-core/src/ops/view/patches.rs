@@ -2,7 +2,7 @@
 
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::patches::{self, Windows};
-use crate::dtype::for_float;
+use crate::dtype::for_dtype;
 use crate::shape::{self, Shape};
 use crate::tensor::Tensor;
 use crate::{Error, Result, Sizes};
@@ -109,20 +109,20 @@ impl Tensor {
             counts,
         };
         let edges = Edges::of(&[self]);
-        let (from, dtype) = (*self.sizes(), self.dtype());
-        let y = for_float!(op, dtype, T => {
+        let from = *self.sizes();
+        let dtype = self.clone().floats(op)?.dtype();
+        let y = for_dtype!(dtype, T => {
             let x = self.contiguous_detached();
             Tensor::fill_new::<T>(sizes, |out| patches::unfold(&windows, x.slice(), out))
         });
         Ok(edges.record(op, y, || {
             move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
-                let dy = only(dy)?.contiguous_detached();
-                for_float!(op, dtype, T => grads.accumulate::<T>(0, &from, |dx, accumulate| {
-                    if !accumulate {
+                accumulate!(op, grads, only(dy)?, from, |dy, dx, add| {
+                    if !add {
                         dx.fill(0.0);
                     }
-                    patches::fold(&windows, dy.slice(), dx);
-                }))
+                    patches::fold(&windows, dy, dx);
+                })
             }
         }))
     }

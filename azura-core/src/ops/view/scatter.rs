@@ -91,6 +91,10 @@ impl Tensor {
             Rhs::Scalar(value) => exact(op, value, self.dtype())?.expand(&at.shape[..])?,
         };
         let dtype = same_dtype(op, self, &src)?;
+        if dtype.is_half() {
+            let (x, src) = (self.cast(DType::F32)?, src.cast(DType::F32)?);
+            return x.scatter(dim, index, src)?.cast(dtype);
+        }
         let sizes = covers(op, &at, index, &src)?;
         let edges = Edges::of(&[self, &src]);
         let y = for_dtype!(dtype, T => {
@@ -139,6 +143,10 @@ impl Tensor {
         let op = "scatter_add";
         let at = Places::new(op, self, dim, index)?;
         let dtype = same_dtype(op, self, src)?;
+        if dtype.is_half() {
+            let (x, src) = (self.cast(DType::F32)?, src.cast(DType::F32)?);
+            return x.scatter_add(dim, index, &src)?.cast(dtype);
+        }
         let sizes = covers(op, &at, index, src)?;
         let edges = Edges::of(&[self, src]);
         let y = for_number!(op, dtype, T => {
@@ -175,6 +183,10 @@ impl Tensor {
         let op = "index_add";
         let axis = axis(op, dim, self.rank())?;
         let dtype = same_dtype(op, self, src)?;
+        if dtype.is_half() {
+            let (x, src) = (self.cast(DType::F32)?, src.cast(DType::F32)?);
+            return x.index_add(dim, ids, &src, alpha)?.cast(dtype);
+        }
         let from = at_least_one(self.sizes());
         let mut sizes = from;
         sizes[axis] = ids.numel();
