@@ -2,8 +2,9 @@
 
 use azura_core::{DType, Rng, Store, Tensor};
 use azura_learner::layers::{
-    Bilinear, Ctx, Dropout, Flatten, Glu, Identity, LeakyRelu, Linear, Lstm, Module, Pad,
-    PixelShuffle, PixelUnshuffle, Prelu, Relu, Sequential, Sigmoid, Softplus, Tanh, Unflatten,
+    Bilinear, Ctx, Dropout, Flatten, Glu, Gru, GruCell, Identity, LeakyRelu, Linear, Lstm,
+    LstmCell, Module, Nonlinearity, Pad, PixelShuffle, PixelUnshuffle, Prelu, Relu, Rnn, RnnCell,
+    Sequential, Sigmoid, Softplus, Tanh, Unflatten,
 };
 use azura_learner::{TrainConfig, loss, optim};
 
@@ -295,4 +296,65 @@ fn a_pad_has_one_margin_or_two_for_each_axis() {
         Pad::<2>::zero(&[1, 2]).unwrap_err().to_string(),
         "[pad] there must be one margin or 4, but got [1, 2]"
     );
+}
+
+#[test]
+fn recurrent_layers_with_lengths_move_everything() {
+    let lengths = [5, 2, 0];
+    let x = random(&[3, 5, 2], 1);
+    let store = Store::new(DType::F32);
+    let gru = Gru::new(2, 4, &store.root(Rng::new(0)).at("gru"))
+        .layers(2)
+        .bidirectional(true)
+        .build()
+        .unwrap();
+    assert_eq!(store.params()[2].name(), "gru.bias_ih_l0");
+    assert_eq!(store.params()[2].shape(), [12]);
+    moves(&store, |ctx| {
+        let (y, h) = gru.forward_lengths(&x, &lengths, None, ctx).unwrap();
+        assert_eq!((y.shape(), h.shape()), (&[3, 5, 8][..], &[4, 3, 4][..]));
+        y
+    });
+    for nonlinearity in [Nonlinearity::Tanh, Nonlinearity::Relu] {
+        let store = Store::new(DType::F32);
+        let rnn = Rnn::new(2, 4, &store.root(Rng::new(0)).at("rnn"))
+            .nonlinearity(nonlinearity)
+            .build()
+            .unwrap();
+        moves(&store, |ctx| {
+            rnn.forward_lengths(&x, &lengths, None, ctx).unwrap().0
+        });
+    }
+    let store = Store::new(DType::F32);
+    let lstm = Lstm::new(2, 4, &store.root(Rng::new(0)).at("lstm")).projection(3);
+    let lstm = lstm.build().unwrap();
+    assert_eq!(store.params()[4].name(), "lstm.weight_hr_l0");
+    moves(&store, |ctx| {
+        let (y, (h, c)) = lstm.forward_lengths(&x, &lengths, None, ctx).unwrap();
+        assert_eq!((h.shape(), c.shape()), (&[1, 3, 3][..], &[1, 3, 4][..]));
+        y
+    });
+    let p = store.root(Rng::new(0));
+    assert!(Lstm::new(2, 4, &p.at("b")).projection(4).build().is_err());
+}
+
+#[test]
+fn cells_are_one_step_of_their_layers() {
+    let x = random(&[3, 2], 1);
+    let store = Store::new(DType::F32);
+    let cell = GruCell::new(2, 4, true, &store.root(Rng::new(0)).at("cell")).unwrap();
+    assert_eq!(store.params()[0].name(), "cell.weight_ih");
+    let h = random(&[3, 4], 2);
+    moves(&store, |_| cell.forward(&x, Some(&h)).unwrap());
+    let store = Store::new(DType::F32);
+    let p = store.root(Rng::new(0));
+    let cell = RnnCell::new(2, 4, true, Nonlinearity::Tanh, &p).unwrap();
+    moves(&store, |_| cell.forward(&x, Some(&h)).unwrap());
+    let store = Store::new(DType::F32);
+    let cell = LstmCell::new(2, 4, true, &store.root(Rng::new(0))).unwrap();
+    let state = (h.clone(), random(&[3, 4], 3));
+    moves(&store, |_| cell.forward(&x, Some(&state)).unwrap().0);
+    // Without a batch.
+    let (h, c) = cell.forward(&random(&[2], 4), None).unwrap();
+    assert_eq!((h.shape(), c.shape()), (&[4][..], &[4][..]));
 }

@@ -91,3 +91,37 @@ fn only_plateau_listens_to_the_monitored_value() {
         assert_eq!(other, s);
     }
 }
+
+#[test]
+fn every_kind_begins_at_its_rate_and_stays_finite() {
+    use ScheduleKind::{
+        Constant, Cosine, Cyclic, Exponential, Linear, Multistep, Onecycle, Plateau, Polynomial,
+        Restarts, Step,
+    };
+    for (kind, first, last) in [
+        (Constant, 0.4, 0.4),
+        (Cosine, 0.4, 0.001),
+        (Plateau, 0.4, 0.4),
+        (Linear, 0.4, 0.001),
+        (Polynomial, 0.4, 0.001),
+        (Step, 0.4, 0.001),
+        (Multistep, 0.4, 0.004),
+        (Exponential, 0.4, 0.001),
+        (Restarts, 0.4, 0.4),
+        (Onecycle, 0.4 / 25.0, 0.4 / 250_000.0),
+        (Cyclic, 0.001, 0.001),
+    ] {
+        let s = schedule(kind, 0.0);
+        assert!((s.lr(0) - first).abs() < 1e-12, "{kind:?} {}", s.lr(0));
+        assert!((s.lr(100) - last).abs() < 1e-12, "{kind:?} {}", s.lr(100));
+        for step in 0..200 {
+            assert!((0.0..=0.4 + 1e-12).contains(&s.lr(step)), "{kind:?} {step}");
+        }
+        // With a warm-up the curve begins after it.
+        let warm = schedule(kind, 0.2);
+        assert!(
+            warm.lr(0) < first && (warm.lr(20) - first).abs() < 1e-12,
+            "{kind:?}"
+        );
+    }
+}
