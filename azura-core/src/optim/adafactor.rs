@@ -99,7 +99,7 @@ impl Optimizer for Adafactor {
         for_float!("adafactor", self.store.dtype(), T => {
             let step = Step {
                 beta2_decay: self.beta2_decay,
-                least_root: self.eps.0.unwrap_or(f64::from(T::EPSILON)),
+                least_root: self.eps.0.unwrap_or(T::EPSILON.to_f64()),
                 least_size: self.eps.1,
                 d: self.d,
                 sign: if self.maximize { -1.0 } else { 1.0 },

@@ -7,7 +7,7 @@ use crate::cpu::optim::newton_schulz::{self, Iteration};
 use crate::dtype::for_float;
 use crate::param::Moments;
 use crate::tensor::Tensor;
-use crate::{Result, Store};
+use crate::{Element, Result, Store};
 
 /// Momentum whose direction is made orthogonal, for matrices (Jordan et al. 2024, "Muon"), with AdamW for all other
 /// parameters.
@@ -143,7 +143,7 @@ impl Optimizer for Muon {
                     for ((b, &g), d) in b.iter_mut().zip(run.grads).zip(&mut *direction) {
                         *b += (1.0 - momentum) as T * (g - *b);
                         let ahead = if nesterov { g + momentum as T * (*b - g) } else { *b };
-                        *d = ahead as f32;
+                        *d = ahead.to_f64() as f32;
                     }
                     newton_schulz::orthogonalise(of, direction, rows, cols, work.as_mut_slice());
                     let (shrink, step) = (1.0 - lr * decay, lr * scale.of(rows, cols));
