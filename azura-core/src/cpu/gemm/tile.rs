@@ -189,13 +189,18 @@ unsafe fn transpose<V: Lanes, const N: usize>(
     // SAFETY: rows are clamped and columns kept below their number; `dst_row` leaves room for whole blocks of rows.
     unsafe {
         for i in (0..rows).step_by(N) {
-            let mut from: [*const V::E; N] =
-                std::array::from_fn(|u| src.add((i + u).min(rows - 1) * src_row));
+            // Loops and not `map`: a closure with an instruction set is not inlined into the library's functions.
+            let mut from = [src; N];
+            for (u, p) in from.iter_mut().enumerate() {
+                *p = src.add((i + u).min(rows - 1) * src_row);
+            }
             for j in (0..cols - cols % N).step_by(N) {
                 for (u, column) in block(from).into_iter().enumerate() {
                     column.store(dst.add(i + (j + u) * dst_row));
                 }
-                from = from.map(|p| p.wrapping_add(N));
+                for p in &mut from {
+                    *p = p.wrapping_add(N);
+                }
             }
             for j in cols - cols % N..cols {
                 for (u, p) in from.iter_mut().enumerate() {
@@ -230,7 +235,11 @@ unsafe fn dots<V: Lanes, const N: usize, const G: usize>(
         let whole = k - k % N;
         for p in (0..whole).step_by(N) {
             for (g, sum) in acc.iter_mut().enumerate() {
-                let rows = block(std::array::from_fn(|u| column(g * N + u).add(p)));
+                let mut from = [b; N];
+                for (u, from) in from.iter_mut().enumerate() {
+                    *from = column(g * N + u).add(p);
+                }
+                let rows = block(from);
                 for (u, y) in rows.into_iter().enumerate() {
                     *sum = V::splat(a.add((p + u) * a_col)).fma(y, *sum);
                 }
@@ -323,7 +332,10 @@ mod x86 {
     unsafe fn block8(src: [*const f32; 8]) -> [__m256; 8] {
         // SAFETY: the caller vouches for 8 elements at each pointer.
         unsafe {
-            let r: [__m256; 8] = src.map(|p| _mm256_loadu_ps(p));
+            let mut r = [_mm256_setzero_ps(); 8];
+            for (r, p) in r.iter_mut().zip(src) {
+                *r = _mm256_loadu_ps(p);
+            }
             let mut q = [_mm256_setzero_ps(); 8];
             for i in [0, 4] {
                 let (a, b) = (
@@ -339,14 +351,12 @@ mod x86 {
                 q[i + 2] = _mm256_shuffle_ps::<0x44>(b, d);
                 q[i + 3] = _mm256_shuffle_ps::<0xee>(b, d);
             }
-            std::array::from_fn(|i| {
-                let (low, high) = (q[i % 4], q[i % 4 + 4]);
-                if i < 4 {
-                    _mm256_permute2f128_ps::<0x20>(low, high)
-                } else {
-                    _mm256_permute2f128_ps::<0x31>(low, high)
-                }
-            })
+            let mut columns = [_mm256_setzero_ps(); 8];
+            for i in 0..4 {
+                columns[i] = _mm256_permute2f128_ps::<0x20>(q[i], q[i + 4]);
+                columns[i + 4] = _mm256_permute2f128_ps::<0x31>(q[i], q[i + 4]);
+            }
+            columns
         }
     }
 
@@ -356,7 +366,10 @@ mod x86 {
     unsafe fn block4(src: [*const f64; 4]) -> [__m256d; 4] {
         // SAFETY: the caller vouches for 4 elements at each pointer.
         unsafe {
-            let r: [__m256d; 4] = src.map(|p| _mm256_loadu_pd(p));
+            let mut r = [_mm256_setzero_pd(); 4];
+            for (r, p) in r.iter_mut().zip(src) {
+                *r = _mm256_loadu_pd(p);
+            }
             let (a, b) = (
                 _mm256_unpacklo_pd(r[0], r[1]),
                 _mm256_unpackhi_pd(r[0], r[1]),
