@@ -122,7 +122,7 @@ impl RotaryEmbedding {
         dtype: DType,
     ) -> Result<Self> {
         let problem = |key: &str, message: String| Error::Config(vec![Problem::new(key, message)]);
-        if width % 2 != 0 {
+        if !width.is_multiple_of(2) {
             return Err(problem("width", format!("must be even, but is {width}")));
         }
         if !(base > 0.0 && base.is_finite()) {
