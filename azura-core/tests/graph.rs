@@ -262,6 +262,16 @@ fn an_anomaly_is_named_where_it_was_born() -> Result<()> {
         detect_anomaly(backward),
         Err(Error::Anomaly { op: "sqrt", .. })
     ));
+    // Inside a rule an infinity may come and go: the slope of a spread of 0 is 0.
+    let flat = Tensor::zeros([3], DType::F64)?.variable();
+    let slope = detect_anomaly(|| grad(&flat.std_all(1)?, &[&flat]))?;
+    assert_eq!(f64s(&slope[0]), [0.0; 3]);
+    // A half that overflows is born in the cast.
+    let large = Tensor::full([1], 1e6, DType::F32)?;
+    assert!(
+        message(&|| large.cast(DType::F16)?.mul(2.0))
+            .starts_with("[cast] this operation made an infinity")
+    );
     // What came in wrong was not born here, and what is meant is let be.
     let wrong = vector(&[f64::NAN, f64::INFINITY]);
     assert_eq!(detect_anomaly(|| wrong.clone().mul(2.0))?.numel(), 2);

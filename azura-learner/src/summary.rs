@@ -316,13 +316,13 @@ mod tests {
             "\
 layer    operation  output     parameters  FLOPs  memory
 ────────────────────────────────────────────────────────
-encoder  lstm       [2, 5, 4]         144  2,240   288 B
+encoder  lstm       [2, 5, 4]         144  2,240   224 B
 head     linear     [2, 5, 4]           4    320   160 B
          relu       [2, 5, 4]                      160 B
 head     linear     [2, 5, 4]      shared    320   160 B
 
 164 parameters, 148 of them trained (656 B)
-2,880 FLOPs and 768 B of results in this pass"
+2,880 FLOPs and 704 B of results in this pass"
         );
     }
 

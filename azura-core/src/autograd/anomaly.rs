@@ -1,14 +1,16 @@
 //! Finding the operation in which a NaN or an infinity was born.
 
-use crate::dtype::for_float;
+use crate::dtype::for_dtype;
 use crate::tensor::Tensor;
-use crate::{Error, Result};
+use crate::{Element, Error, Result};
 use std::cell::RefCell;
 
 #[derive(Default)]
 struct State {
     /// How many [`detect_anomaly`] are running.
     depth: usize,
+    /// How many backward passes are running, whose own operations are not looked at.
+    muted: usize,
     /// Whether an input of the operation that runs was not finite already.
     inherited: bool,
     found: Option<Error>,
@@ -66,7 +68,7 @@ pub(super) fn watching() -> bool {
 
 /// Notes what goes into an operation.
 pub(super) fn look_at_inputs(inputs: &[&Tensor]) {
-    if watching() {
+    if looking() {
         let inherited = inputs.iter().any(|x| birth(x).is_some());
         STATE.with_borrow_mut(|state| state.inherited = inherited);
     }
@@ -74,7 +76,7 @@ pub(super) fn look_at_inputs(inputs: &[&Tensor]) {
 
 /// Notes what came out of an operation.
 pub(super) fn look_at_output(op: &'static str, y: &Tensor) {
-    if !watching() || PLACES.contains(&op) {
+    if !looking() || PLACES.contains(&op) {
         return;
     }
     STATE.with_borrow_mut(|state| {
@@ -110,32 +112,36 @@ pub(super) fn check_gradient(op: &'static str, gradient: &Tensor) -> Result<()> 
 
 /// Runs a backward pass, whose operations are not looked at one by one: their gradients are.
 pub(super) fn unwatched<R>(f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
-    impl Drop for Restore {
+    struct Leave;
+    impl Drop for Leave {
         fn drop(&mut self) {
-            STATE.with_borrow_mut(|state| state.inherited = self.0);
+            STATE.with_borrow_mut(|state| state.muted -= 1);
         }
     }
-    // As if an input had been wrong already.
-    let _restore =
-        Restore(STATE.with_borrow_mut(|state| std::mem::replace(&mut state.inherited, true)));
+    STATE.with_borrow_mut(|state| state.muted += 1);
+    let _leave = Leave;
     f()
+}
+
+/// Whether the operations that run now are looked at.
+fn looking() -> bool {
+    STATE.with_borrow(|state| state.depth > 0 && state.muted == 0)
 }
 
 /// What is wrong with the elements, if they are floats.
 fn birth(x: &Tensor) -> Option<&'static str> {
-    fn look(x: &Tensor) -> Result<Option<&'static str>> {
-        let x = x.contiguous_detached();
-        for_float!("detect_anomaly", x.dtype(), T => {
-            let values = x.slice::<T>();
-            Ok(if values.iter().any(|x| x.is_nan()) {
-                Some("NaN")
-            } else if values.iter().any(|x| x.is_infinite()) {
-                Some("an infinity")
-            } else {
-                None
-            })
-        })
+    if !x.dtype().is_float() {
+        return None;
     }
-    look(x).ok().flatten()
+    let x = x.contiguous_detached();
+    for_dtype!(x.dtype(), T => {
+        let values = || x.slice::<T>().iter().map(|x| x.to_f64());
+        if values().any(f64::is_nan) {
+            Some("NaN")
+        } else if values().any(f64::is_infinite) {
+            Some("an infinity")
+        } else {
+            None
+        }
+    })
 }

@@ -44,7 +44,7 @@ impl Adam {
             amsgrad: false,
             maximize: false,
             decoupled: false,
-            core: Core::new(store),
+            core: Core::new(store).with_moments(&["m", "v"])?,
         })
     }
 

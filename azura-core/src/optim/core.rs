@@ -96,6 +96,14 @@ impl Core {
         }
     }
 
+    /// With these moments made now, so that no step has to ask for their memory.
+    pub fn with_moments(mut self, names: &[&'static str]) -> Result<Self> {
+        for &name in names {
+            self.moments.push((name, self.store.moments()?));
+        }
+        Ok(self)
+    }
+
     pub fn store(&self) -> &Store {
         &self.store
     }

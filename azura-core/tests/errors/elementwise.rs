@@ -16,8 +16,8 @@ pub fn messages() -> Vec<Message> {
         (text(ints(&[1]).mul(&a)), "[mul] both operands must have the same dtype, but got i64 and f32; cast one with `cast`"),
         (text(ints(&[1]).div(2)), "[div] takes f32 or f64, but got i64; cast it first with `cast`"),
         (text(ints(&[1]).div_rounded(0, Rounding::Floor)), "[div_rounded] integers must not be divided by 0, but got a 0"),
-        (text(ints(&[4, 5]).div_rounded(&ints(&[2, 0]), Rounding::Trunc)), "[div_rounded] integers must not be divided by 0, but got a 0"),
-        (text(ints(&[1]).maximum(&ints(&[1, 2, 3]).narrow(0, 0, 2).unwrap().reshape([2, 1]).unwrap()).and_then(|x| x.add(&ints(&[1, 2, 3])))
+        (text(ints(&[4, 5]).div_rounded(ints(&[2, 0]), Rounding::Trunc)), "[div_rounded] integers must not be divided by 0, but got a 0"),
+        (text(ints(&[1]).maximum(&ints(&[1, 2, 3]).narrow(0, 0, 2).unwrap().reshape([2, 1]).unwrap()).and_then(|x| x.add(ints(&[1, 2, 3])))
             .and_then(|x| x.minimum(&ints(&[1, 2])))), "[minimum] sizes aligned at the last axis must be equal or 1, but got [2, 3] and [2]"),
         (text(Tensor::zeros([1], DType::Bool).unwrap().add(1)), "[add] takes f32 or f64, but got bool; cast it first with `cast`"),
         (text(Tensor::zeros([1], DType::Bool).unwrap().neg()), "[neg] takes f32 or f64, but got bool; cast it first with `cast`"),

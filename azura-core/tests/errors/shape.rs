@@ -75,7 +75,7 @@ pub fn messages() -> Vec<Message> {
         (text(a.index(&[None, Some(&masks)])), "[index] a mask must have the sizes of the axes that it stands for, but got [2] for [2, 3]"),
         (text(a.index(&[Some(&pair), Some(&ints(&[0, 1, 2]))])), "[index] sizes aligned at the last axis must be equal or 1, but got [2] and [3]"),
         (text(a.index(&[Some(&b)])), "[index] indices must be u32 or i64, but got f32"),
-        (text(a.scatter(0, &corner, &zeros(&[1, 1]))), "[scatter] there must be a value for each index, but got values [1, 1] and indices [2, 1]"),
+        (text(a.scatter(0, &corner, zeros(&[1, 1]))), "[scatter] there must be a value for each index, but got values [1, 1] and indices [2, 1]"),
         (text(a.scatter(0, &corner, &double)), "[scatter] both operands must have the same dtype, but got f32 and f64; cast one with `cast`"),
         (text(pair.scatter(0, &pair, 0.5)), "[scatter] the number must be a value of the tensor's dtype i64, but got 0.5; cast the tensor with `cast`"),
         (text(a.scatter_add(1, &pair, &a)), "[scatter_add] the indices must have the axes of the tensor, and be no longer but along axis 1, but got [2] for [2, 3]"),

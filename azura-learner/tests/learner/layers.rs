@@ -352,7 +352,7 @@ fn cells_are_one_step_of_their_layers() {
     moves(&store, |_| cell.forward(&x, Some(&h)).unwrap());
     let store = Store::new(DType::F32);
     let cell = LstmCell::new(2, 4, true, &store.root(Rng::new(0))).unwrap();
-    let state = (h.clone(), random(&[3, 4], 3));
+    let state = (h, random(&[3, 4], 3));
     moves(&store, |_| cell.forward(&x, Some(&state)).unwrap().0);
     // Without a batch.
     let (h, c) = cell.forward(&random(&[2], 4), None).unwrap();

@@ -25,16 +25,20 @@ fn visit(columns: &Columns, mut f: impl FnMut(usize, usize, usize, usize)) {
     for dz in depths {
         for dy in heights {
             for dx in widths {
-                for z in dz.inside.clone() {
+                // A tap that reads outside everywhere has no place to begin at.
+                let depth = if dx.inside.is_empty() {
+                    0..0
+                } else {
+                    dz.inside.clone()
+                };
+                for z in depth {
                     for y in dy.inside.clone() {
                         let iz = (z * columns.step[0]).wrapping_add_signed(dz.offset);
                         let iy = (y * columns.step[1]).wrapping_add_signed(dy.offset);
                         let ix = (dx.inside.start * columns.step[2]).wrapping_add_signed(dx.offset);
                         let x_at = (iz * height + iy) * width + ix;
                         let y_at = (z * rows + y) * row_len + dx.inside.start;
-                        if !dx.inside.is_empty() {
-                            f(tap, x_at, y_at, dx.inside.len());
-                        }
+                        f(tap, x_at, y_at, dx.inside.len());
                     }
                 }
                 tap += 1;

@@ -141,7 +141,7 @@ fn record<const N: usize>(mut x: [Tensor; N], e: Box<dyn Function<N>>) -> Result
                 };
                 let dx = match (&saved, &slopes) {
                     (Some(saved), _) => e.partial(k, saved, dy)?,
-                    (None, Some(slopes)) => scaled(dy, slopes[k])?,
+                    (None, Some(slopes)) => scaled(op, dy, slopes[k])?,
                     (None, None) => unreachable!("what is recorded is saved or has slopes"),
                 };
                 grads.add(k, sum_to(dx, &shapes[k])?)?;
@@ -151,11 +151,12 @@ fn record<const N: usize>(mut x: [Tensor; N], e: Box<dyn Function<N>>) -> Result
     }))
 }
 
-/// `dy · slope`; nothing flows through a slope of 0, not even NaN.
-fn scaled(dy: Tensor, slope: f64) -> Result<Tensor> {
+/// `dy · slope`. Nothing flows through a step function, not even NaN; a product with the number 0 is a
+/// product, and keeps NaN.
+fn scaled(op: &'static str, dy: Tensor, slope: f64) -> Result<Tensor> {
     if slope == 1.0 {
         Ok(dy)
-    } else if slope == 0.0 {
+    } else if slope == 0.0 && op != "mul" {
         Ok(Tensor::full_like(&dy, 0.0))
     } else {
         dy.mul(slope)

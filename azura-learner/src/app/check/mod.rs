@@ -274,7 +274,7 @@ mod tests {
             ),
             (
                 json!({ "train": { "optimizer": "adamv" } }),
-                "`train.optimizer`: must be one of \"adamw\", \"adam\", \"sgd\", but is \"adamv\"; did you mean \
+                "`train.optimizer`: must be one of \"adamw\", \"adam\", \"sgd\", \"nadam\", \"radam\", \"adamax\", \"adagrad\", \"rmsprop\", \"adadelta\", \"asgd\", \"rprop\", \"adafactor\", \"lion\", \"muon\", but is \"adamv\"; did you mean \
                  `adamw`?",
             ),
             (

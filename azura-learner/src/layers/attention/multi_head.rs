@@ -160,8 +160,8 @@ impl MultiHeadAttentionBuilder {
         let weights = if self.kdim == embed && self.vdim == embed {
             InProjection::Stacked(p.param(
                 "in_proj_weight",
-                &[3 * embed, embed],
-                xavier(3 * embed, embed),
+                &[3usize.saturating_mul(embed), embed],
+                xavier(3usize.saturating_mul(embed), embed),
             )?)
         } else {
             let part =
@@ -174,7 +174,7 @@ impl MultiHeadAttentionBuilder {
         };
         let in_bias = self
             .bias
-            .then(|| p.param("in_proj_bias", &[3 * embed], Init::Zeros))
+            .then(|| p.param("in_proj_bias", &[3usize.saturating_mul(embed)], Init::Zeros))
             .transpose()?;
         let own = |name: &str| {
             let std = (1.0 / embed as f64).sqrt();

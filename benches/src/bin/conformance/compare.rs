@@ -71,7 +71,11 @@ const EXACT: &[&str] = &[
 ];
 
 /// How far a value may be off.
-pub fn tolerance(suite: &str, name: &str) -> f64 {
+pub fn tolerance(suite: &str, name: &str, dtype: DType) -> f64 {
+    if dtype == DType::F32 {
+        // Near a pole the rounding of the input alone moves the tangent by more.
+        return if name == "tan" { 1e-4 } else { 2e-5 };
+    }
     let name = name.to_lowercase();
     let name = name.strip_prefix("nn.functional.").unwrap_or(&name);
     if suite == "optim" {
@@ -124,7 +128,7 @@ pub fn compare(
     if targets.is_empty() {
         return Ok(());
     }
-    let mut loss = Tensor::scalar(0.0, DType::F64);
+    let mut loss = Tensor::scalar(0.0, file.dtype);
     for (y, gradient) in outputs
         .iter()
         .zip(file.numbered(case, "gout", outputs.len())?)

@@ -9,10 +9,12 @@ pub struct File<'a> {
     pub tensors: SafeTensors<'a>,
     /// How each case was called, by its name.
     pub cases: Map<String, Value>,
+    /// What the recorded f64 numbers are computed with.
+    pub dtype: DType,
 }
 
 impl<'a> File<'a> {
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, String> {
+    pub fn parse(bytes: &'a [u8], dtype: DType) -> Result<Self, String> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
         let cases = header
             .metadata()
@@ -22,6 +24,7 @@ impl<'a> File<'a> {
         Ok(File {
             tensors: SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?,
             cases: serde_json::from_str(cases).map_err(|e| format!("`cases`: {e}"))?,
+            dtype,
         })
     }
 
@@ -51,7 +54,10 @@ impl<'a> File<'a> {
             }};
         }
         match view.dtype() {
-            Dtype::F64 => decode!(f64, f64),
+            Dtype::F64 => {
+                let x: Result<Tensor, Why> = decode!(f64, f64);
+                Ok(x?.cast(self.dtype)?)
+            }
             Dtype::F32 => decode!(f32, f32),
             Dtype::I64 => decode!(i64, i64),
             Dtype::I32 => decode!(i32, i64),
@@ -108,7 +114,7 @@ pub fn lacks<T>(what: impl Into<String>) -> Result<T, Why> {
 /// The elements of `x` laid out with these strides, as a leaf of the graph.
 pub fn with_strides(x: &Tensor, strides: &[usize]) -> Result<Tensor, Why> {
     let shape = x.shape().to_vec();
-    if x.dtype() != DType::F64 || x.numel() == 0 || x.rank() != strides.len() {
+    if !x.dtype().is_float() || x.numel() == 0 || x.rank() != strides.len() {
         return Ok(x.clone());
     }
     // Repeated axes have stride 0; the others, from the longest stride to the shortest, are the axes of
@@ -131,12 +137,13 @@ pub fn with_strides(x: &Tensor, strides: &[usize]) -> Result<Tensor, Why> {
         }
     }
     sizes.push(axes.last().map_or(1, |&a| strides[a]));
-    let values: Vec<f64> = x.to_vec()?;
+    let values: Vec<f64> = x.cast(DType::F64)?.to_vec()?;
     let mut base = vec![f64::NAN; sizes.iter().product()];
     for (index, value) in indices(&shape).iter().zip(values) {
         base[axes.iter().map(|&a| index[a] * strides[a]).sum::<usize>()] = value;
     }
-    let mut view = Tensor::from_vec(base, sizes)?.select(-1, 0)?;
+    let base = Tensor::from_vec(base, sizes)?.cast(x.dtype())?;
+    let mut view = base.select(-1, 0)?;
     for (i, &a) in axes.iter().enumerate() {
         view = view.narrow(i as isize, 0, shape[a])?;
     }
@@ -153,7 +160,8 @@ pub fn with_strides(x: &Tensor, strides: &[usize]) -> Result<Tensor, Why> {
     if !repeated.is_empty() {
         view = view.expand(&shape)?;
     }
-    if view.to_vec::<f64>()? != x.to_vec::<f64>()? {
+    let same = view.eq(x)?.all_all()?.item::<bool>()?;
+    if !same && !has_nan(x)? {
         return Err(Why::Wrong("the view was rebuilt wrongly".into()));
     }
     Ok(view)
@@ -171,4 +179,8 @@ fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
             index
         })
         .collect()
+}
+
+fn has_nan(x: &Tensor) -> Result<bool, Why> {
+    Ok(x.ne(x)?.any_all()?.item()?)
 }

@@ -1,13 +1,13 @@
 //! Runs folders of reference cases, recorded from PyTorch, against our public interface.
 //!
 //! ```text
-//! cargo run --release -p azura-benches --bin conformance -- FOLDER… [--only NAME…] [--json FILE]
+//! cargo run --release -p azura-benches --bin conformance -- FOLDER… [--only NAME…] [--json FILE] [--f32]
 //! ```
 //!
 //! Each case prints `PASS|FAIL|UNSUPPORTED suite/name/case reason`; the last line counts them. Folders
 //! are searched for safetensors files; a file is one operator, module, optimiser or set of schedules,
 //! and its metadata key `cases` is JSON that says how each case was called. A folder with a
-//! `MANIFEST.json` holds malformed files instead. Exits 1 if a case failed.
+//! `MANIFEST.json` holds malformed files instead. `--f32` computes in f32, within 2e-5. Exits 1 if a case failed.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ mod operators;
 mod optimisers;
 mod schedules;
 
+use azura_core::DType;
 use call::Call;
 use compare::{compare, tolerance};
 use file::{File, Why};
@@ -33,6 +34,7 @@ struct Options {
     folders: Vec<PathBuf>,
     only: Vec<String>,
     json: Option<PathBuf>,
+    dtype: DType,
 }
 
 fn options() -> Result<Options, String> {
@@ -40,6 +42,7 @@ fn options() -> Result<Options, String> {
         folders: Vec::new(),
         only: Vec::new(),
         json: None,
+        dtype: DType::F64,
     };
     let mut args = std::env::args().skip(1).peekable();
     while let Some(arg) = args.next() {
@@ -49,6 +52,7 @@ fn options() -> Result<Options, String> {
                     options.only.push(name);
                 }
             }
+            "--f32" => options.dtype = DType::F32,
             "--json" => options.json = Some(args.next().ok_or("--json needs a file")?.into()),
             flag if flag.starts_with("--") => return Err(format!("unknown flag {flag}")),
             folder => options.folders.push(folder.into()),
@@ -64,7 +68,7 @@ fn main() -> ExitCode {
     let options = match options() {
         Ok(options) => options,
         Err(problem) => {
-            eprintln!("{problem}; usage: conformance FOLDER… [--only NAME…] [--json FILE]");
+            eprintln!("{problem}; usage: conformance FOLDER… [--only NAME…] [--json FILE] [--f32]");
             return ExitCode::from(2);
         }
     };
@@ -72,7 +76,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let mut report = Report::default();
     for folder in &options.folders {
-        if let Err(problem) = run_folder(folder, &options.only, &mut report) {
+        if let Err(problem) = run_folder(folder, &options, &mut report) {
             eprintln!("{}: {problem}", folder.display());
             return ExitCode::from(2);
         }
@@ -131,7 +135,7 @@ impl Report {
     }
 }
 
-fn run_folder(folder: &Path, only: &[String], report: &mut Report) -> Result<(), String> {
+fn run_folder(folder: &Path, options: &Options, report: &mut Report) -> Result<(), String> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
         .map_err(|error| error.to_string())?;
@@ -141,17 +145,19 @@ fn run_folder(folder: &Path, only: &[String], report: &mut Report) -> Result<(),
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let manifest = folder.join("MANIFEST.json");
     if manifest.exists() {
-        return run_hostile(folder, &manifest, only, report);
+        return run_hostile(folder, &manifest, &options.only, report);
     }
     for path in paths {
         let name = path
             .file_stem()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         if path.is_dir() {
-            run_folder(&path, only, report)?;
-        } else if path.extension().is_some_and(|e| e == "safetensors") && wanted(&name, only) {
+            run_folder(&path, options, report)?;
+        } else if path.extension().is_some_and(|e| e == "safetensors")
+            && wanted(&name, &options.only)
+        {
             let bytes = std::fs::read(&path).map_err(|e| format!("{name}: {e}"))?;
-            let file = File::parse(&bytes).map_err(|e| format!("{name}: {e}"))?;
+            let file = File::parse(&bytes, options.dtype).map_err(|e| format!("{name}: {e}"))?;
             run_file(&suite, &name, &file, report);
         }
     }
@@ -191,7 +197,7 @@ fn run_case(suite: &str, name: &str, file: &File<'_>, case: &str, call: &Value) 
     if file.has("g0") || file.has("g1") {
         return optimisers::run(file, name, case, call);
     }
-    let tolerance = tolerance(suite, name.strip_prefix("nn_").unwrap_or(name));
+    let tolerance = tolerance(suite, name.strip_prefix("nn_").unwrap_or(name), file.dtype);
     if call.get("ctor_args").is_some() {
         let module = modules::Module {
             file,

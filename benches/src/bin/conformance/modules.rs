@@ -11,7 +11,7 @@ mod shape;
 
 use crate::call::Outcome;
 use crate::file::{File, Why, lacks, with_strides};
-use azura_core::{DType, Param, Store, Tensor};
+use azura_core::{Param, Store, Tensor};
 use serde_json::Value;
 use std::cell::RefCell;
 
@@ -158,6 +158,6 @@ impl Module<'_> {
 
     /// An empty store of the reference's dtype.
     pub fn store(&self) -> Store {
-        Store::new(DType::F64)
+        Store::new(self.file.dtype)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// Runs one optimiser with one set of options along the recorded gradients.
 pub fn run(file: &File<'_>, name: &str, case: &str, options: &Value) -> Result<(), Why> {
-    let store = Store::new(DType::F64);
+    let store = Store::new(file.dtype);
     let root = store.root(Rng::new(0));
     let mut params = Vec::new();
     let mut start = Vec::new();
@@ -45,8 +45,11 @@ pub fn run(file: &File<'_>, name: &str, case: &str, options: &Value) -> Result<(
             let all = file.tensor(&format!("p{k}/{case}"))?;
             // Row 0 is the value before the first step where there is one row more than steps.
             let want = all.select(0, step + all.shape()[0] - steps)?;
-            let off = distance(&param.value().to_vec()?, &want.to_vec()?);
-            if off.is_nan() || off > tolerance("optim", name) {
+            let off = distance(
+                &param.value().cast(DType::F64)?.to_vec()?,
+                &want.cast(DType::F64)?.to_vec()?,
+            );
+            if off.is_nan() || off > tolerance("optim", name, file.dtype) {
                 return Err(Why::Wrong(format!(
                     "p{k} is off by {off:.1e} after step {step}"
                 )));

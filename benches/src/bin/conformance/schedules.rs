@@ -2,6 +2,7 @@
 
 use crate::compare::{distance, tolerance};
 use crate::file::{File, Why, lacks};
+use azura_core::DType;
 use azura_learner::schedule::{
     Cyclic, Heights, OneCycle, constant, cosine, cosine_restarts, exponential, linear, multistep,
     polynomial, step,
@@ -13,7 +14,7 @@ const BASE: f64 = 0.4;
 
 /// Runs one schedule with its options over the recorded steps.
 pub fn run(file: &File<'_>, name: &str, options: &Value) -> Result<(), Why> {
-    let want: Vec<f64> = file.tensor(name)?.to_vec()?;
+    let want: Vec<f64> = file.tensor(name)?.cast(DType::F64)?.to_vec()?;
     let number = |key: &str, default: f64| options[key].as_f64().unwrap_or(default);
     let whole = |key: &str, default: u64| options[key].as_u64().unwrap_or(default);
     let rate = |t: u64| -> Result<f64, Why> {
@@ -77,7 +78,7 @@ pub fn run(file: &File<'_>, name: &str, options: &Value) -> Result<(), Why> {
     };
     let got: Vec<f64> = (0..want.len() as u64).map(rate).collect::<Result<_, _>>()?;
     let off = distance(&got, &want);
-    if off > tolerance("optim", name) {
+    if off > tolerance("optim", name, file.dtype) {
         return Err(Why::Wrong(format!("off by {off:.1e}")));
     }
     Ok(())

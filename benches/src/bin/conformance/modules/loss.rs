@@ -4,7 +4,7 @@ use super::Module;
 use crate::call::{one, reduction};
 use crate::file::Why;
 use azura_core::{
-    BceOptions, CrossEntropyOptions, CtcOptions, DType, GaussianNllOptions, MultiMarginOptions,
+    BceOptions, CrossEntropyOptions, CtcOptions, GaussianNllOptions, MultiMarginOptions,
     NllOptions, PoissonNllOptions, Tensor,
 };
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub fn run(name: &str, m: &Module<'_>) -> Result<Option<Vec<Tensor>>, Why> {
     let x = || m.input(0);
     let target = || m.input(1);
     // Labels of 0, 1 or -1 are integers in some samples.
-    let signs = |i: usize| Ok::<Tensor, Why>(m.input(i)?.cast(DType::F64)?);
+    let signs = |i: usize| Ok::<Tensor, Why>(m.input(i)?.cast(m.file.dtype)?);
     let number = |name: &str, default: f64| m.number(usize::MAX, name).unwrap_or(default);
     if !name.ends_with("Loss") {
         return Ok(None);

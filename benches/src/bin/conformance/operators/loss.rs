@@ -3,8 +3,8 @@
 use crate::call::{Call, one};
 use crate::file::{Why, lacks};
 use azura_core::{
-    BceOptions, CrossEntropyOptions, DType, GaussianNllOptions, NllOptions, PoissonNllOptions,
-    Tensor, TripletOptions,
+    BceOptions, CrossEntropyOptions, GaussianNllOptions, NllOptions, PoissonNllOptions, Tensor,
+    TripletOptions,
 };
 
 pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
@@ -92,12 +92,12 @@ pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
         }
         "hinge_embedding_loss" => {
             known(&["margin"])?;
-            let target = target()?.cast(DType::F64)?;
+            let target = target()?.cast(x()?.dtype())?;
             one(x()?.hinge_embedding_loss(&target, number("margin", 1.0)?, r?))?
         }
         "margin_ranking_loss" => {
             known(&["margin"])?;
-            let target = call.tensor(2, "target")?.cast(DType::F64)?;
+            let target = call.tensor(2, "target")?.cast(x()?.dtype())?;
             let other = call.tensor(1, "input2")?;
             one(x()?.margin_ranking_loss(other, &target, number("margin", 0.0)?, r?))?
         }

@@ -74,10 +74,20 @@ pub fn run(name: &str, call: &Call) -> Result<Option<Vec<Tensor>>, Why> {
             call.tensor(3, "source")?,
             call.float(4, "alpha")?.unwrap_or(1.0),
         ))?,
-        "gather" => one(x()?.gather(call.dim(1)?, call.tensor(2, "index")?))?,
+        "gather" => {
+            let index = call.tensor(2, "index")?;
+            if index.numel() == 0 && index.rank() != x()?.rank() {
+                return lacks("an empty index with other axes than the tensor");
+            }
+            one(x()?.gather(call.dim(1)?, index))?
+        }
         "take_along_dim" => {
             let dim = call.int(2, "dim")?.map(|dim| dim as isize);
-            one(x()?.take_along_dim(call.tensor(1, "indices")?, dim))?
+            let indices = call.tensor(1, "indices")?;
+            if indices.lt(0.0)?.any_all()?.item::<bool>()? {
+                return lacks("indices that count from the end");
+            }
+            one(x()?.take_along_dim(indices, dim))?
         }
         "scatter" => {
             if call.named.contains_key("reduce") {
