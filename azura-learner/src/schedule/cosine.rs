@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 /// Half a cosine from `base` to `min` (Loshchilov & Hutter 2017, without restarts):
 /// `min + (base - min) · (1 + cos(π·t/T)) / 2`, as the closed form of PyTorch's `CosineAnnealingLR`.
 ///
-/// It rises again after `T`, as PyTorch's does; [`Schedule`] stays at `min`.
+/// It rises again after `T`, as PyTorch's does; [`Schedule`](super::Schedule) stays at `min`.
 ///
 /// ```
 /// use azura_learner::schedule::cosine;
