@@ -185,7 +185,7 @@ macro_rules! for_float {
             other => {
                 return Err($crate::Error::dtype(
                     $op,
-                    "takes f32 or f64",
+                    "takes floats",
                     format!("{other}; cast it first with `cast`"),
                 ));
             }

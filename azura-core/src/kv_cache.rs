@@ -2,7 +2,7 @@
 
 use crate::autograd::Edges;
 use crate::buffer::Buffer;
-use crate::dtype::for_float;
+use crate::dtype::{for_dtype, for_float};
 use crate::shape::{self, Layout, Shape};
 use crate::tensor::{Origin, Tensor};
 use crate::{DType, Element, Error, Result};
@@ -61,7 +61,9 @@ impl KvCache {
         value_width: usize,
         dtype: DType,
     ) -> Result<Self> {
-        for_float!(OP, dtype, _T => ());
+        if !dtype.is_half() {
+            for_float!(OP, dtype, _T => ());
+        }
         let rows = |width: usize| {
             let sizes: Vec<usize> = lead.iter().copied().chain([capacity, width]).collect();
             let shape = Shape::new(OP, &sizes)?;
@@ -127,7 +129,7 @@ impl KvCache {
                 format!("{} and {new} more", self.len),
             ));
         }
-        for_float!(OP, self.keys.dtype, T => {
+        for_dtype!(self.keys.dtype, T => {
             self.keys.write::<T>(self.len, keys);
             self.values.write::<T>(self.len, values);
         });

@@ -306,11 +306,6 @@ impl Tensor {
         }
     }
 
-    /// What `f` makes of halves, computed in f32.
-    pub(crate) fn in_f32(&self, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
-        f(&self.cast(DType::F32)?)?.cast(self.dtype())
-    }
-
     /// This tensor, if its elements are floats.
     pub(crate) fn floats(self, op: &'static str) -> Result<Tensor> {
         if self.dtype().is_half() {
@@ -337,12 +332,16 @@ pub(crate) fn same_dtype(op: &'static str, a: &Tensor, b: &Tensor) -> Result<DTy
     if a.dtype() == b.dtype() {
         Ok(a.dtype())
     } else {
-        Err(Error::dtype(
-            op,
-            "both operands must have the same dtype",
-            format!("{} and {}; cast one with `cast`", a.dtype(), b.dtype()),
-        ))
+        Err(mixed(op, a.dtype(), b.dtype()))
     }
+}
+
+pub(crate) fn mixed(op: &'static str, a: DType, b: DType) -> Error {
+    Error::dtype(
+        op,
+        "both operands must have the same dtype",
+        format!("{a} and {b}; cast one with `cast`"),
+    )
 }
 
 impl fmt::Debug for Tensor {

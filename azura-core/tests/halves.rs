@@ -2,7 +2,10 @@
 
 mod common;
 
-use azura_core::{DType, Result, Rng, Tensor, bf16, f16, grad, serial};
+use azura_core::{
+    AttentionOptions, CrossEntropyOptions, DType, KvCache, NormOptions, Reduction, Result, Rng,
+    RotaryPairs, Tensor, bf16, f16, grad, serial,
+};
 use common::{Domain, random};
 
 const HALVES: [DType; 2] = [DType::F16, DType::BF16];
@@ -152,12 +155,82 @@ fn files_keep_the_bits() -> Result<()> {
 
 #[test]
 fn dtypes_are_not_mixed() -> Result<()> {
-    let x = Tensor::ones([2], DType::BF16)?;
+    let x = Tensor::ones([2, 2, 2], DType::BF16)?;
+    let w = Tensor::ones([2, 2, 2], DType::F32)?;
+    let bias = Tensor::ones([2], DType::F32)?;
+    let mask = AttentionOptions {
+        mask: Some(&w),
+        ..Default::default()
+    };
+    let norm = NormOptions {
+        weight: Some(&bias),
+        ..Default::default()
+    };
+    let weighted = CrossEntropyOptions {
+        weight: Some(&bias),
+        ..Default::default()
+    };
+    let same = "both operands must have the same dtype";
+    let named =
+        |rule: &str, op: &str| format!("[{op}] {rule}, but got bf16 and f32; cast one with `cast`");
+    for (op, got) in [
+        ("add", x.clone().add(&w)),
+        ("conv1d", x.conv1d(&w, None, Default::default())),
+        ("conv1d", x.conv1d(&x, Some(&bias), Default::default())),
+        ("einsum", Tensor::einsum("abc,abc->a", &[&x, &w])),
+        ("mse_loss", x.mse_loss(&w, Reduction::Mean)),
+        ("cross_entropy", x.cross_entropy(&w, Reduction::Mean)),
+        ("cross_entropy", x.cross_entropy(&x, weighted)),
+        ("rotary", x.rotary(&w, &w, RotaryPairs::Halves)),
+        ("cosine_similarity", x.cosine_similarity(&w, 1, 1e-8)),
+    ] {
+        assert_eq!(got.unwrap_err().to_string(), named(same, op));
+    }
     assert_eq!(
-        x.add(Tensor::ones([2], DType::F32)?)
-            .unwrap_err()
-            .to_string(),
-        "[add] both operands must have the same dtype, but got bf16 and f32; cast one with `cast`"
+        x.layer_norm(&[2], norm).unwrap_err().to_string(),
+        "[layer_norm] weight must have the dtype of the input, but got f32 and bf16; cast one with `cast`"
     );
+    let error = x.scaled_dot_product_attention(&x, &x, mask).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        named(same, "scaled_dot_product_attention")
+    );
+    Ok(())
+}
+
+/// What running averages are made of is not rounded, and may be given as it is.
+#[test]
+fn statistics_of_halves_are_f32() -> Result<()> {
+    for dtype in HALVES {
+        let x = random(&mut Rng::new(2), &[4, 3, 5], Domain::Any).cast(dtype)?;
+        let wide = x.cast(DType::F32)?.batch_norm(Default::default())?;
+        let own = x.batch_norm(Default::default())?;
+        assert_eq!(own.mean.to_vec::<f32>()?, wide.mean.to_vec::<f32>()?);
+        assert_eq!(own.var.to_vec::<f32>()?, wide.var.to_vec::<f32>()?);
+        let y = x.batch_norm_with(&own.mean, &own.var, Default::default())?;
+        let wide = x.cast(DType::F32)?;
+        let wide = wide.batch_norm_with(&own.mean, &own.var, Default::default())?;
+        assert_eq!((y.dtype(), f32s(&y)), (dtype, f32s(&wide.cast(dtype)?)));
+        let other = own.mean.cast(DType::F64)?;
+        assert!(
+            x.batch_norm_with(&other, &own.var, Default::default())
+                .is_err()
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cache_of_keys_keeps_the_bits() -> Result<()> {
+    for dtype in HALVES {
+        let x = random(&mut Rng::new(3), &[2, 3, 4], Domain::Any).cast(dtype)?;
+        let mut cache = KvCache::new(&[2], 5, 4, 4, dtype)?;
+        cache.append(&x.narrow(1, 0, 2)?, &x.narrow(1, 0, 2)?)?;
+        let (keys, values) = cache.append(&x.narrow(1, 2, 1)?, &x.narrow(1, 2, 1)?)?;
+        for y in [keys, values] {
+            assert_eq!((y.dtype(), f32s(&y)), (dtype, f32s(&x)));
+        }
+    }
+    assert!(KvCache::new(&[2], 5, 4, 4, DType::I64).is_err());
     Ok(())
 }

@@ -561,6 +561,12 @@ fn record(
     kernels: Kernels,
     shape: Shape,
 ) -> Result<Tensor> {
+    if dtype.is_half() {
+        return x.in_f32(op, |x, wide| {
+            let (w, bias) = (wide.of(w)?, wide.some(bias)?);
+            record(op, DType::F32, &x, &w, bias.as_ref(), kernels, shape)
+        });
+    }
     let edges = match bias {
         Some(bias) => Edges::of(&[x, w, bias]),
         None => Edges::of(&[x, w]),

@@ -21,7 +21,7 @@ impl Tensor {
     pub fn dropout(&self, p: f64, rng: &mut Rng) -> Result<Tensor> {
         check("dropout", p)?;
         if self.dtype().is_half() {
-            return self.in_f32(|x| x.dropout(p, rng));
+            return self.in_f32("dropout", |x, _| x.dropout(p, rng));
         }
         let start = reserve(rng, self.numel());
         let edges = Edges::of(&[self]);
@@ -53,7 +53,7 @@ impl Tensor {
         let op = "alpha_dropout";
         check(op, p)?;
         if self.dtype().is_half() {
-            return self.in_f32(|x| x.alpha_dropout(p, rng));
+            return self.in_f32(op, |x, _| x.alpha_dropout(p, rng));
         }
         let start = reserve(rng, self.numel());
         let edges = Edges::of(&[self]);
@@ -185,7 +185,7 @@ fn features(
         ));
     }
     if x.dtype().is_half() {
-        return x.in_f32(|x| features(op, x, p, rng, alpha));
+        return x.in_f32(op, |x, _| features(op, &x, p, rng, alpha));
     }
     let x = x.clone().floats(op)?;
     let shape: Vec<usize> = (0..x.rank())

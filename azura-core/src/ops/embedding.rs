@@ -84,6 +84,9 @@ impl Tensor {
         if let Some(most) = max_norm {
             check_norms(op, most, norm_type)?;
         }
+        if self.dtype().is_half() {
+            return self.in_f32(op, |table, _| table.embedding(ids, options));
+        }
         let mut sizes = ids.shape().to_vec();
         sizes.push(width);
         let shape = Shape::new(op, &sizes)?;

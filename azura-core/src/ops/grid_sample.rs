@@ -82,6 +82,9 @@ impl Tensor {
                 format!("{:?} and {:?}", self.shape(), grid.shape()),
             ));
         }
+        if dtype.is_half() {
+            return self.in_f32(op, |x, wide| x.grid_sample(&wide.of(grid)?, options));
+        }
         let mut shape: Shape = self.shape()[..2].iter().copied().collect();
         for &size in &grid.shape()[1..=axes] {
             shape.push(size);

@@ -6,6 +6,7 @@ mod dropout;
 mod elementwise;
 pub(crate) mod embedding;
 mod grid_sample;
+mod halves;
 mod interpolate;
 mod linalg;
 mod loss;

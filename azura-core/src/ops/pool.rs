@@ -493,6 +493,9 @@ fn record_max(
     windows: [Windows; MOST],
     shape: Shape,
 ) -> Result<(Tensor, Tensor)> {
+    if x.dtype().is_half() {
+        return x.in_f32(op, |x, _| record_max(op, &x, windows, shape));
+    }
     let plane: usize = windows.iter().map(|axis| axis.size).product();
     let y_plane: usize = windows.iter().map(|axis| axis.ranges.len()).product();
     if u32::try_from(plane).is_err() {
@@ -589,6 +592,9 @@ pub(super) fn record_resample(
     taps: [Taps; MOST],
     shape: Shape,
 ) -> Result<Tensor> {
+    if x.dtype().is_half() {
+        return x.in_f32(op, |x, _| record_resample(op, &x, taps, shape));
+    }
     let (edges, dtype, from) = (Edges::of(&[x]), x.dtype(), *x.sizes());
     let x = x.contiguous_detached();
     let y = for_float!(op, dtype, T => Tensor::fill_new::<T>(shape, |y| {
@@ -612,6 +618,9 @@ fn lp_pool(
     kernel: Sizes,
     options: LpPoolOptions,
 ) -> Result<Tensor> {
+    if x.dtype().is_half() {
+        return x.in_f32(op, |x, _| lp_pool(op, axes, &x, p, kernel, options));
+    }
     if p == 0.0 || p.is_nan() {
         return Err(Error::argument(op, "p must not be 0", format!("{p}")));
     }

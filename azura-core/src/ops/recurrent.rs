@@ -85,6 +85,24 @@ impl RecurrentWeights {
     }
 }
 
+/// The weights with each tensor replaced by what `f` makes of it.
+fn each(
+    weights: &[RecurrentWeights],
+    f: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Vec<RecurrentWeights>> {
+    let some = |tensor: &Option<Tensor>| tensor.as_ref().map(&f).transpose();
+    let all = weights.iter().map(|w| {
+        Ok(RecurrentWeights {
+            w_ih: f(&w.w_ih)?,
+            w_hh: f(&w.w_hh)?,
+            b_ih: some(&w.b_ih)?,
+            b_hh: some(&w.b_hh)?,
+            w_hr: some(&w.w_hr)?,
+        })
+    });
+    all.collect()
+}
+
 /// Runs the net; `state` holds h0 and, for an LSTM, c0. The results are output, h and, for an LSTM, c.
 fn run<C: Cell, const N: usize>(
     op: &'static str,
@@ -95,6 +113,15 @@ fn run<C: Cell, const N: usize>(
     rng: &mut Rng,
 ) -> Result<[Tensor; N]> {
     let plan = Plan::<C>::new(op, x, weights, state, options)?;
+    if x.dtype().is_half() {
+        return x.in_f32(op, |x, wide| {
+            let weights = each(weights, |tensor| wide.of(tensor))?;
+            let [h, c] = state;
+            let [h, c] = [wide.some(h)?, wide.some(c)?];
+            let state = [h.as_ref(), c.as_ref()];
+            run::<C, N>(op, &x, &weights, state, options, rng)
+        });
+    }
     let none = Tensor::scalar(0.0, x.dtype());
     let mut inputs: Vec<&Tensor> = vec![x];
     inputs.extend(state.map(|state| state.unwrap_or(&none)));
@@ -103,16 +130,7 @@ fn run<C: Cell, const N: usize>(
     }
     let edges = Edges::of(&inputs);
     let layout = |tensor: &Tensor| tensor.contiguous_detached();
-    let weights = weights
-        .iter()
-        .map(|w| RecurrentWeights {
-            w_ih: layout(&w.w_ih),
-            w_hh: layout(&w.w_hh),
-            b_ih: w.b_ih.as_ref().map(layout),
-            b_hh: w.b_hh.as_ref().map(layout),
-            w_hr: w.w_hr.as_ref().map(layout),
-        })
-        .collect();
+    let weights = each(weights, |tensor| Ok(layout(tensor)))?;
     let mut tape = Tape {
         plan,
         inputs: Vec::new(),

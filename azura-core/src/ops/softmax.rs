@@ -114,7 +114,7 @@ impl Tensor {
         f: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
         if self.dtype().is_half() {
-            return self.in_f32(|x| x.along_last(op, dim, f));
+            return self.in_f32(op, |x, _| x.along_last(op, dim, f));
         }
         if self.rank() == 0 {
             shape::axis(op, dim, 1)?;

@@ -6,8 +6,8 @@ use crate::*;
 pub fn messages() -> Vec<Message> {
     let a = zeros(&[2, 3]);
     vec![
-        (text(ints(&[1]).relu6()), "[relu6] takes f32 or f64, but got i64; cast it first with `cast`"),
-        (text(ints(&[1]).gelu()), "[gelu] takes f32 or f64, but got i64; cast it first with `cast`"),
+        (text(ints(&[1]).relu6()), "[relu6] takes floats, but got i64; cast it first with `cast`"),
+        (text(ints(&[1]).gelu()), "[gelu] takes floats, but got i64; cast it first with `cast`"),
         (text(a.clone().celu(0.0)), "[celu] alpha must not be 0, but got 0"),
         (text(a.clone().hardtanh(1.0, -1.0)), "[hardtanh] min must not exceed max, but got 1 and -1"),
         (text(a.clone().hardtanh(f64::NAN, 1.0)), "[hardtanh] min must not exceed max, but got NaN and 1"),
@@ -19,7 +19,7 @@ pub fn messages() -> Vec<Message> {
         (text(a.clone().prelu(&Tensor::zeros([3], DType::F64).unwrap())), "[prelu] both operands must have the same dtype, but got f32 and f64; cast one with `cast`"),
         (text(a.glu(-1)), "[glu] the size of axis 1 must be even, but got shape [2, 3]"),
         (text(a.glu(2)), "[glu] the axis must lie in -2..2, but got 2"),
-        (text(ints(&[1, 2]).glu(0)), "[glu] takes f32 or f64, but got i64; cast it first with `cast`"),
+        (text(ints(&[1, 2]).glu(0)), "[glu] takes floats, but got i64; cast it first with `cast`"),
     ]
 }
 

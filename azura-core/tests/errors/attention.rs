@@ -44,7 +44,7 @@ pub fn messages() -> Vec<Message> {
         (attend(&q, &long, &v, O::default()),
             "[scaled_dot_product_attention] both operands must have the same dtype, but got f32 and i64; cast one with `cast`"),
         (attend(&long, &long, &long, O::default()),
-            "[scaled_dot_product_attention] takes f32 or f64, but got i64; cast it first with `cast`"),
+            "[scaled_dot_product_attention] takes floats, but got i64; cast it first with `cast`"),
     ]
 }
 

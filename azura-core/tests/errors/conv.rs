@@ -18,7 +18,7 @@ pub fn messages() -> Vec<Message> {
         (text(x.conv1d(&w, None, ConvOptions { groups: 0, ..plain })), "[conv1d] groups must be at least 1, but got 0"),
         (text(x.conv1d(&double, None, plain)), "[conv1d] both operands must have the same dtype, but got f32 and f64; cast one with `cast`"),
         (text(ints(&[1]).conv1d(&ints(&[1]), None, plain)), "[conv1d] needs [B, C, L] or [C, L], weight [O, C / groups, K] and bias [O], O and C multiples of groups, but got [1], [1], no bias and 1 groups"),
-        (text(ints(&[1]).reshape([1, 1]).unwrap().conv1d(&ints(&[1]).reshape([1, 1, 1]).unwrap(), None, plain)), "[conv1d] takes f32 or f64, but got i64; cast it first with `cast`"),
+        (text(ints(&[1]).reshape([1, 1]).unwrap().conv1d(&ints(&[1]).reshape([1, 1, 1]).unwrap(), None, plain)), "[conv1d] takes floats, but got i64; cast it first with `cast`"),
         (text(x.conv1d(&zeros(&[6, 4, 6]), None, plain)), "[conv1d] the kernel must not be longer than the padded input, but got kernel [6] with dilation [1] over [5] padded to 5 on axis 0"),
         (text(x.conv1d(&w, None, ConvOptions { dilation: 3.into(), ..plain })), "[conv1d] the kernel must not be longer than the padded input, but got kernel [3] with dilation [3] over [5] padded to 5 on axis 0"),
         (text(x.conv1d(&zeros(&[6, 4, 0]), None, plain)), "[conv1d] the kernel must not be empty, but got [6, 4, 0]"),

@@ -38,7 +38,7 @@ pub fn messages() -> Vec<Message> {
         (text(Tensor::einsum("ii", &[&a])), "[einsum] axes of one letter must have one size, but got size 2 of `i` at place 0 of `ii`"),
         (text(Tensor::einsum("ij,jk", &[&a, &a])), "[einsum] axes of one letter must have one size, but got size 2 of `j` at place 3 of `ij,jk`"),
         (text(Tensor::einsum("...,...", &[&a, &b])), "[einsum] axes that `...` stands for in `...,...` must be equal or 1, but got sizes 3 and 4"),
-        (text(Tensor::einsum("i", &[&ints(&[1])])), "[einsum] takes f32 or f64, but got i64; cast it first with `cast`"),
+        (text(Tensor::einsum("i", &[&ints(&[1])])), "[einsum] takes floats, but got i64; cast it first with `cast`"),
     ]
 }
 

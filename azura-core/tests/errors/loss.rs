@@ -43,7 +43,7 @@ pub fn messages() -> Vec<Message> {
         (text(a.multilabel_margin_loss(&labels, Reduction::Mean)), "[multilabel_margin_loss] needs scores [N, C] or [C] and labels of the same shape, but got [2, 3] and [2]"),
         (text(a.cross_entropy(&ints(&[0]), Reduction::Mean)), "[cross_entropy] needs scores [N, C, d…] with labels [N, d…], or with probabilities of the same shape, but got [2, 3] and [1]"),
         (text(a.cross_entropy(&ints(&[0, 3]), Reduction::Mean)), "[cross_entropy] every label must lie in 0..3 or be the ignored -100, but got 3 at position 1"),
-        (text(ints(&[1]).reshape([1, 1]).unwrap().cross_entropy(&ints(&[0]), Reduction::Mean)), "[cross_entropy] takes f32 or f64, but got i64; cast it first with `cast`"),
+        (text(ints(&[1]).reshape([1, 1]).unwrap().cross_entropy(&ints(&[0]), Reduction::Mean)), "[cross_entropy] takes floats, but got i64; cast it first with `cast`"),
         (text(labels.cross_entropy(&labels, Reduction::Mean)), "[cross_entropy] needs scores [N, C, d…] with labels [N, d…], or with probabilities of the same shape, but got [2] and [2]"),
         (text(zeros(&[]).cross_entropy(&labels, Reduction::Mean)), "[cross_entropy] needs scores [C] or [N, C, …], but got a number"),
         (text(a.cross_entropy(&labels, CrossEntropyOptions { label_smoothing: 1.5, ..Default::default() })), "[cross_entropy] label_smoothing must lie in [0, 1], but got 1.5"),

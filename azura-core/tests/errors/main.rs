@@ -249,6 +249,8 @@ fn any_dtype() -> impl Strategy<Value = DType> {
     prop_oneof![
         6 => Just(DType::F64),
         2 => Just(DType::F32),
+        2 => Just(DType::F16),
+        1 => Just(DType::BF16),
         1 => Just(DType::I64),
         1 => Just(DType::U32),
         1 => Just(DType::Bool),

@@ -25,7 +25,7 @@ pub fn messages() -> Vec<Message> {
         (text(Tensor::arange(0.0, 1.0, 0.5, DType::I64)), "[arange] every number must be a value of i64, but got start 0, end 1 and step 0.5"),
         (text(Tensor::arange(0.0, 1.0, 1.0, DType::Bool)), "[arange] makes numbers, but got bool"),
         (text(Tensor::arange(0.0, 1e300, 1.0, DType::F64)), "[arange] the number of elements must fit the address space, but got [18446744073709551615]"),
-        (text(Tensor::linspace(0.0, 1.0, 3, DType::I64)), "[linspace] makes f32 or f64, but got i64"),
+        (text(Tensor::linspace(0.0, 1.0, 3, DType::I64)), "[linspace] makes floats, but got i64"),
         (text(Tensor::linspace(0.0, f64::INFINITY, 3, DType::F32)), "[linspace] start and end must be finite, but got 0 and inf"),
         (text(Tensor::eye(usize::MAX, 2, DType::F32)), "[eye] the number of elements must fit the address space, but got [18446744073709551615, 2]"),
         (text(ints(&[0, 3]).one_hot(3)), "[one_hot] every index must lie in 0..3, but got 3 at position 1"),

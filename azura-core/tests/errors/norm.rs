@@ -15,7 +15,7 @@ pub fn messages() -> Vec<Message> {
         (text(x.layer_norm(&[], plain)), "[layer_norm] the input must end with the sizes [], at least one, but got [2, 3]"),
         (text(x.layer_norm(&[3], weight(&zeros(&[2])))), "[layer_norm] weight must have shape [3], but got [2]"),
         (text(x.layer_norm(&[3], NormOptions { bias: Some(&double), ..plain })), "[layer_norm] bias must have the dtype of the input, but got f64 and f32; cast one with `cast`"),
-        (text(ints(&[1, 2]).rms_norm(&[2], None, None)), "[rms_norm] takes f32 or f64, but got i64; cast it first with `cast`"),
+        (text(ints(&[1, 2]).rms_norm(&[2], None, None)), "[rms_norm] takes floats, but got i64; cast it first with `cast`"),
         (text(x.rms_norm(&[2, 3], Some(&double), None)), "[rms_norm] weight must have the dtype of the input, but got f64 and f32; cast one with `cast`"),
         (text(zeros(&[1, 3]).batch_norm(plain)), "[batch_norm] training needs more than one value for each channel, but got [1, 3]"),
         (text(zeros(&[]).batch_norm(plain)), "[batch_norm] the input must have a channel axis, but got a number"),

@@ -60,7 +60,10 @@ const TURNED: &[&[&[usize]]] = &[
 fn turn(x: &Tensor, pairs: RotaryPairs) -> Result<Vec<Tensor>> {
     let (t, n) = (x.dim(-2)?, (x.dim(-1)? / 2).min(2));
     let angles = Tensor::arange(0.0, (t * n) as f64, 1.0, DType::F64)?.reshape([t, n])?;
-    one(x.rotary(&angles.clone().cos()?, &angles.sin()?, pairs))
+    // Of so few digits that every float dtype has them.
+    let short = |x: Tensor, dtype| x.cast(DType::BF16)?.cast(dtype);
+    let (cos, sin) = (angles.clone().cos()?, angles.sin()?);
+    one(x.rotary(&short(cos, x.dtype())?, &short(sin, x.dtype())?, pairs))
 }
 
 #[rustfmt::skip]

@@ -47,18 +47,21 @@ fn labels(x: &Tensor) -> Tensor {
 fn weight(x: &Tensor) -> Tensor {
     let classes = x.shape()[usize::from(x.rank() > 1)];
     Tensor::from_vec(
-        (0..classes).map(|c| 0.5 + c as f64 * 0.3).collect(),
+        (0..classes).map(|c| 0.5 + c as f64 * 0.25).collect(),
         [classes],
     )
+    .unwrap()
+    .cast(x.dtype())
     .unwrap()
 }
 
 /// 1 and -1 in turn, of the shape of x.
 fn signs(x: &Tensor) -> Tensor {
     let values = (0..x.numel())
-        .map(|i| if i % 3 == 0 { 1.0 } else { -1.0 })
+        .map(|i| if i % 3 == 0 { 1.0f64 } else { -1.0 })
         .collect();
-    Tensor::from_vec(values, x.shape()).unwrap()
+    let signs = Tensor::from_vec(values, x.shape()).unwrap();
+    signs.cast(x.dtype()).unwrap()
 }
 
 fn entropy(x: &[Tensor], change: fn(&mut CrossEntropyOptions<'_>)) -> Result<Vec<Tensor>> {

@@ -11,6 +11,7 @@ mod activation;
 mod attention;
 mod conv;
 mod elementwise;
+mod halves;
 mod linalg;
 mod loss;
 mod norm;

@@ -50,12 +50,12 @@ fn scaled(x: &[Tensor], eps: f64) -> NormOptions<'_> {
 
 /// By given statistics that differ from channel to channel.
 fn given(x: &[Tensor]) -> Result<Tensor> {
-    let mean: Vec<f64> = (0..x[1].numel()).map(|c| 0.3 * c as f64 - 0.2).collect();
+    let mean: Vec<f64> = (0..x[1].numel()).map(|c| 0.25 * c as f64 - 0.5).collect();
     let var: Vec<f64> = (0..x[1].numel()).map(|c| 0.5 + c as f64).collect();
     let shape = [mean.len()];
     let (mean, var) = (
-        Tensor::from_vec(mean, shape)?,
-        Tensor::from_vec(var, shape)?,
+        Tensor::from_vec(mean, shape)?.cast(x[0].dtype())?,
+        Tensor::from_vec(var, shape)?.cast(x[0].dtype())?,
     );
     x[0].batch_norm_with(&mean, &var, scaled(x, 1e-5))
 }

@@ -60,7 +60,8 @@ fn with_zeros(x: &Tensor) -> Result<Tensor> {
             ))
         })
         .collect();
-    x.clone().mul(Tensor::from_vec(mask, shape)?)
+    x.clone()
+        .mul(Tensor::from_vec(mask, shape)?.cast(x.dtype())?)
 }
 
 #[rustfmt::skip]

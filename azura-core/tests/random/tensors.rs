@@ -23,6 +23,18 @@ fn uniforms() -> Result<()> {
         assert!(x.iter().all(|x| (-3.0..high).contains(x)));
         assert_distribution(&x, |x| (x + 3.0) / 3.1);
     }
+    for dtype in [DType::F16, DType::BF16] {
+        for (low, high) in [(0.0, 1.0), (-2.0, -1.0), (-1.0, 0.0)] {
+            let x = Tensor::uniform([N], low, high, dtype, &mut Rng::new(1))?;
+            let x = values(&x.cast(DType::F64)?);
+            assert!(
+                x.iter().all(|x| (low..high).contains(x)),
+                "{dtype} below {high}"
+            );
+        }
+        let x = Tensor::uniform([9], 2.0, 2.0, dtype, &mut Rng::new(1))?;
+        assert_eq!(values(&x.cast(DType::F64)?), [2.0; 9]);
+    }
     // An interval of one f32 step: rounding must not reach the upper end.
     let (low, high) = (1.0, f64::from(1f32.next_up()));
     let x = Tensor::uniform([1000], low, high, DType::F32, &mut Rng::new(3))?;

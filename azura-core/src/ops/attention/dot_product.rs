@@ -75,6 +75,17 @@ impl Tensor {
         value: &Tensor,
         options: AttentionOptions<'_>,
     ) -> Result<Tensor> {
+        if self.dtype().is_half() {
+            return self.in_f32(OP, |q, wide| {
+                let (k, v) = (wide.of(key)?, wide.of(value)?);
+                let mask = match options.mask {
+                    Some(mask) if mask.dtype() != DType::Bool => Some(wide.of(mask)?),
+                    mask => mask.cloned(),
+                };
+                let mask = mask.as_ref();
+                q.scaled_dot_product_attention(&k, &v, AttentionOptions { mask, ..options })
+            });
+        }
         let (mut plan, [q, k, v]) = Plan::new(self, key, value, options.enable_gqa)?;
         plan.scale = options.scale.unwrap_or(plan.scale);
         plan.causal = options.is_causal.then_some(options.causal_offset);

@@ -51,6 +51,11 @@ impl Tensor {
     pub fn rotary(&self, cos: &Tensor, sin: &Tensor, pairs: RotaryPairs) -> Result<Tensor> {
         same_dtype(OP, self, cos)?;
         same_dtype(OP, self, sin)?;
+        if self.dtype().is_half() {
+            return self.in_f32(OP, |x, wide| {
+                x.rotary(&wide.of(cos)?, &wide.of(sin)?, pairs)
+            });
+        }
         for_float!(OP, self.dtype(), _T => ());
         let fits = self.rank() >= 2
             && cos.rank() == 2

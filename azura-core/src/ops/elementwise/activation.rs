@@ -8,7 +8,7 @@ use crate::cpu::map::Map;
 use crate::cpu::math::Num;
 use crate::shape;
 use crate::tensor::Tensor;
-use crate::{DType, Error, Result};
+use crate::{Error, Result};
 
 /// Klambauer, Unterthiner, Mayr & Hochreiter 2017, arXiv:1706.02515: with these, activations of mean 0
 /// and variance 1 stay so.
@@ -300,7 +300,7 @@ impl Tensor {
             ));
         }
         if self.dtype().is_half() {
-            return self.cast(DType::F32)?.glu(dim)?.cast(self.dtype());
+            return self.in_f32(op, |x, _| x.glu(dim));
         }
         let edges = Edges::of(&[self]);
         let x = self.detach();

@@ -5,12 +5,12 @@
 //! are compiled once for all functions, and a function costs two or three loops for each element type.
 
 use super::apply::{Loops, apply, sum_to, together};
+use crate::Result;
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::map::{Map, each};
 use crate::cpu::math::wave::MODERATE;
 use crate::cpu::math::{Dual, Num};
 use crate::tensor::Tensor;
-use crate::{DType, Result};
 
 /// What the derivative of a function of one number is computed from.
 #[derive(Clone, Copy, PartialEq)]
@@ -113,14 +113,17 @@ trait Function<const N: usize>: Send + Sync {
     fn partial(&self, k: usize, saved: &[Tensor; N], dy: Tensor) -> Result<Tensor>;
 }
 
-fn record<const N: usize>(mut x: [Tensor; N], e: Box<dyn Function<N>>) -> Result<Tensor> {
+fn record<const N: usize>(x: [Tensor; N], e: Box<dyn Function<N>>) -> Result<Tensor> {
     let (dtype, _) = together(e.op(), &x)?;
     if dtype.is_half() {
-        // Stored in 16 bits, computed with in f32.
-        for x in &mut x {
-            *x = x.cast(DType::F32)?;
-        }
-        return record(x, e)?.cast(dtype);
+        let mut operands = x;
+        return operands[0].clone().in_f32(e.op(), |first, wide| {
+            operands[0] = first;
+            for x in &mut operands[1..] {
+                *x = wide.of(x)?;
+            }
+            record(operands, e)
+        });
     }
     let edges = Edges::of(&x.each_ref());
     let shapes = x.each_ref().map(|x| *x.sizes());

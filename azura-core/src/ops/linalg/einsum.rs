@@ -51,6 +51,16 @@ impl Tensor {
                 format!("{}", operands.len()),
             ));
         }
+        if let [first, rest @ ..] = operands
+            && first.dtype().is_half()
+        {
+            return first.in_f32(OP, |first, wide| {
+                let rest = rest.iter().map(|x| wide.of(x));
+                let all = std::iter::once(Ok(first)).chain(rest);
+                let all = all.collect::<Result<Vec<_>>>()?;
+                Tensor::einsum(equation, &all.iter().collect::<Vec<_>>())
+            });
+        }
         let mut named = Vec::new();
         let mut dots = 0;
         for (number, (term, operand)) in read.operands.iter().zip(operands).enumerate() {

@@ -7,7 +7,7 @@ use crate::dtype::for_float;
 use crate::ops::Activation;
 use crate::shape;
 use crate::tensor::{Tensor, same_dtype};
-use crate::{DType, Error, Result};
+use crate::{Error, Result};
 
 impl Tensor {
     /// `self · wᵀ + b`: a fully connected layer.
@@ -61,10 +61,9 @@ impl Tensor {
             same_dtype(op, w, b)?;
         }
         if dtype.is_half() {
-            // Stored in 16 bits, computed with in f32.
-            let b = b.map(|b| b.cast(DType::F32)).transpose()?;
-            let (x, w) = (self.cast(DType::F32)?, w.cast(DType::F32)?);
-            return x.linear_act(&w, b.as_ref(), activation)?.cast(dtype);
+            return self.in_f32(op, |x, wide| {
+                x.linear_act(&wide.of(w)?, wide.some(b)?.as_ref(), activation)
+            });
         }
         let (outputs, inputs) = (w.shape()[0], w.shape()[1]);
         let rows = self.numel() / inputs.max(1);

@@ -7,7 +7,7 @@ use crate::dtype::for_float;
 use crate::ops::elementwise::sum_to;
 use crate::shape::{self, Shape};
 use crate::tensor::{Tensor, same_dtype};
-use crate::{DType, Error, Result};
+use crate::{Error, Result};
 
 /// The factors of [`Tensor::addmm`] and [`Tensor::baddbmm`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -163,14 +163,11 @@ impl Tensor {
         batch: &Shape,
     ) -> Result<Tensor> {
         let AddmmOptions { beta, alpha } = options;
-        let dtype = self.dtype();
-        if dtype.is_half() {
-            // Stored in 16 bits, computed with in f32.
-            let c = c.map(|c| c.cast(DType::F32)).transpose()?;
-            let (a, b) = (self.cast(DType::F32)?, rhs.cast(DType::F32)?);
-            return a
-                .multiplied(op, &b, c.as_ref(), options, batch)?
-                .cast(dtype);
+        if self.dtype().is_half() {
+            return self.in_f32(op, |a, wide| {
+                let (b, c) = (wide.of(rhs)?, wide.some(c)?);
+                a.multiplied(op, &b, c.as_ref(), options, batch)
+            });
         }
         let scaled = |x: Tensor, by: f64| if by == 1.0 { Ok(x) } else { x.mul(by) };
         let edges = match c {

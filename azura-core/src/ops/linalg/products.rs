@@ -101,6 +101,12 @@ impl Tensor {
         if lead != other || [i, j] != [rows, cols] || b.is_some_and(|b| b.shape() != [outputs]) {
             return Err(unfit());
         }
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                let (rhs, w) = (wide.of(rhs)?, wide.of(w)?);
+                x.bilinear(&rhs, &w, wide.some(b)?.as_ref())
+            });
+        }
         let n: usize = lead.iter().product();
         let wide = outputs.saturating_mul(j);
         shape::checked_numel(op, &[n, wide])?;

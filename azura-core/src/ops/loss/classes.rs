@@ -253,6 +253,17 @@ impl Tensor {
     ) -> Result<Tensor> {
         let op = "cross_entropy";
         let options = options.into();
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                let weight = wide.some(options.weight)?;
+                let target = match target.dtype().is_float() {
+                    true => &wide.of(target)?,
+                    false => target,
+                };
+                let weight = weight.as_ref();
+                x.cross_entropy(target, CrossEntropyOptions { weight, ..options })
+            });
+        }
         let CrossEntropyOptions {
             weight,
             ignore_index,
@@ -358,11 +369,19 @@ impl Tensor {
         options: impl Into<NllOptions<'a>>,
     ) -> Result<Tensor> {
         let op = "nll_loss";
+        let options = options.into();
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                let weight = wide.some(options.weight)?;
+                let weight = weight.as_ref();
+                x.nll_loss(target, NllOptions { weight, ..options })
+            });
+        }
         let NllOptions {
             weight,
             ignore_index,
             reduction,
-        } = options.into();
+        } = options;
         let (axis, classes) = class_axis(op, self)?;
         let shape = rest(self, axis);
         if target.shape() != shape {

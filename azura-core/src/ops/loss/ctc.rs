@@ -47,6 +47,11 @@ impl Tensor {
         options: CtcOptions,
     ) -> Result<Tensor> {
         let op = "ctc_loss";
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, _| {
+                x.ctc_loss(labels, lengths, label_lengths, options)
+            });
+        }
         let CtcOptions {
             blank,
             zero_infinity,

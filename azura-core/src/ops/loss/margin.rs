@@ -82,6 +82,11 @@ impl Tensor {
     ) -> Result<Tensor> {
         let op = "cosine_embedding_loss";
         check_pair(op, self, other)?;
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                x.cosine_embedding_loss(&wide.of(other)?, target, margin, reduction)
+            });
+        }
         let fits = matches!(self.rank(), 1 | 2);
         if !fits || target.shape() != &self.shape()[..self.rank() - 1] {
             return Err(Error::shape(
@@ -130,6 +135,11 @@ impl Tensor {
         check_number(op, "p must be positive and finite", finite, p)?;
         check_pair(op, self, positive)?;
         check_pair(op, self, negative)?;
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                x.triplet_margin_loss(&wide.of(positive)?, &wide.of(negative)?, options)
+            });
+        }
         if self.rank() == 0 {
             return Err(Error::shape(op, "there must be an axis", "a number"));
         }
@@ -168,6 +178,13 @@ impl Tensor {
         options: MultiMarginOptions<'_>,
     ) -> Result<Tensor> {
         let op = "multi_margin_loss";
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                let weight = wide.some(options.weight)?;
+                let weight = weight.as_ref();
+                x.multi_margin_loss(labels, MultiMarginOptions { weight, ..options })
+            });
+        }
         let MultiMarginOptions {
             p,
             margin,
@@ -224,6 +241,9 @@ impl Tensor {
     /// are not floats or the labels not i64.
     pub fn multilabel_margin_loss(&self, labels: &Tensor, reduction: Reduction) -> Result<Tensor> {
         let op = "multilabel_margin_loss";
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, _| x.multilabel_margin_loss(labels, reduction));
+        }
         if !matches!(self.rank(), 1 | 2) || labels.shape() != self.shape() {
             return Err(Error::shape(
                 op,

@@ -80,6 +80,12 @@ fn paired<E: Binary>(
     reduction: Reduction,
 ) -> Result<Tensor> {
     check_pair(E::OP, x, target)?;
+    if x.dtype().is_half() {
+        return x.in_f32(E::OP, |x, wide| {
+            let (target, weight) = (wide.of(target)?, wide.some(weight)?);
+            paired(&x, &target, loss, weight.as_ref(), reduction)
+        });
+    }
     let losses = binary(x.clone(), target.clone(), loss)?;
     reduction.apply(&weighted(E::OP, losses, weight)?)
 }

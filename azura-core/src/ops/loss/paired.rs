@@ -6,7 +6,7 @@ use crate::cpu::math::Num;
 use crate::dtype::for_float;
 use crate::ops::elementwise::{Binary, binary};
 use crate::tensor::{Tensor, same_dtype};
-use crate::{Error, Result};
+use crate::{DType, Element, Error, Result};
 
 /// Each row: type with its constants, name, expression of prediction and target, derivatives by both.
 macro_rules! losses {
@@ -336,6 +336,18 @@ impl Tensor {
         let op = "binary_cross_entropy_with_logits";
         let options = options.into();
         check_pair(op, self, target)?;
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                let weight = wide.some(options.weight)?;
+                let pos_weight = wide.some(options.pos_weight)?;
+                let options = BceOptions {
+                    weight: weight.as_ref(),
+                    pos_weight: pos_weight.as_ref(),
+                    ..options
+                };
+                x.binary_cross_entropy_with_logits(&wide.of(target)?, options)
+            });
+        }
         let mut losses = binary(self.clone(), target.clone(), BceWithLogits {})?;
         if let Some(pos_weight) = options.pos_weight {
             let missed = binary(self.clone(), target.clone(), Missed {})?;
@@ -395,6 +407,11 @@ impl Tensor {
         check_number(op, "eps must be positive", eps > 0.0, eps)?;
         same_dtype(op, self, target)?;
         same_dtype(op, self, var)?;
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                x.gaussian_nll_loss(&wide.of(target)?, &wide.of(var)?, options)
+            });
+        }
         if target.layout().expand(self.sizes()).is_none() {
             return Err(Error::shape(
                 op,
@@ -435,7 +452,11 @@ impl Tensor {
     /// # Errors
     /// Those of [`Tensor::mse_loss`].
     pub fn poisson_nll_loss(&self, target: &Tensor, options: PoissonNllOptions) -> Result<Tensor> {
-        check_pair("poisson_nll_loss", self, target)?;
+        let op = "poisson_nll_loss";
+        check_pair(op, self, target)?;
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| x.poisson_nll_loss(&wide.of(target)?, options));
+        }
         let (x, t) = (self.clone(), target.clone());
         let mut losses = if options.log_input {
             binary(x, t, PoissonLog {})?
@@ -474,7 +495,13 @@ impl Tensor {
         margin: f64,
         reduction: Reduction,
     ) -> Result<Tensor> {
-        check_pair("margin_ranking_loss", self, other)?;
+        let op = "margin_ranking_loss";
+        check_pair(op, self, other)?;
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                x.margin_ranking_loss(&wide.of(other)?, &wide.of(target)?, margin, reduction)
+            });
+        }
         let difference = self.clone().sub(other)?;
         paired(&difference, target, Ranking { margin }, None, reduction)
     }
@@ -505,6 +532,18 @@ impl Tensor {
         let op = "multilabel_soft_margin_loss";
         let options = options.into();
         check_pair(op, self, target)?;
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                let weight = wide.some(options.weight)?;
+                let pos_weight = wide.some(options.pos_weight)?;
+                let options = BceOptions {
+                    weight: weight.as_ref(),
+                    pos_weight: pos_weight.as_ref(),
+                    ..options
+                };
+                x.multilabel_soft_margin_loss(&wide.of(target)?, options)
+            });
+        }
         if self.rank() == 0 {
             return Err(Error::shape(op, "there must be an axis of classes", "none"));
         }
@@ -521,7 +560,9 @@ impl Tensor {
 
 /// The first element that `f` holds for.
 fn first_where(op: &'static str, x: &Tensor, f: impl Fn(f64) -> bool) -> Result<Option<f64>> {
-    use crate::Element;
+    if x.dtype().is_half() {
+        return first_where(op, &x.cast(DType::F32)?, f);
+    }
     let x = x.contiguous_detached();
     for_float!(op, x.dtype(), T => {
         Ok(x.slice::<T>().iter().map(|x| x.to_f64()).find(|&x| f(x)))

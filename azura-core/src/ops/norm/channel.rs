@@ -6,7 +6,7 @@ use crate::cpu::norm::{combine, planes};
 use crate::dtype::for_float;
 use crate::shape::{Layout, Shape};
 use crate::tensor::Tensor;
-use crate::{Element, Error, Result};
+use crate::{DType, Element, Error, Result};
 
 /// A normalised tensor and the statistics it was normalised by, for running averages of them.
 #[derive(Clone, Debug)]
@@ -182,7 +182,8 @@ impl Tensor {
     /// | `output`         | as `self`                |
     /// | `mean`, `var`    | `[C]`; NaN if `N` is 0   |
     ///
-    /// PyTorch: `batch_norm` with `training=True`; running statistics are made of the returned ones.
+    /// PyTorch: `batch_norm` with `training=True`; running statistics are made of the returned ones. Those of a
+    /// sixteen-bit input are f32.
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no second axis, a channel has one value only, or weight and bias
@@ -210,7 +211,8 @@ impl Tensor {
     /// | `mean`, `var`, `weight`, `bias` | `[C]`       |
     /// | result                          | as `self`   |
     ///
-    /// PyTorch: `batch_norm` with `training=False`.
+    /// PyTorch: `batch_norm` with `training=False`. The statistics for a sixteen-bit input may be f32, as
+    /// [`Tensor::batch_norm`] returns them.
     ///
     /// # Errors
     /// Those of [`Tensor::batch_norm`] but for single values, and [`Error::Argument`] if `mean` or `var`
@@ -243,7 +245,7 @@ impl Tensor {
     /// | `self`           | `[N, C, L, …]`                                    |
     /// | `weight`, `bias` | `[C]`                                             |
     /// | `output`         | as `self`                                         |
-    /// | `mean`, `var`    | `[C]`, the means of the samples' own statistics   |
+    /// | `mean`, `var`    | `[C]`, the means of the samples' own statistics; f32 of a sixteen-bit input |
     ///
     /// # Errors
     /// [`Error::Shape`] if there are fewer than three axes, an instance has one value only, or weight
@@ -312,9 +314,30 @@ impl Tensor {
         options: NormOptions<'_>,
         from: Statistics<'_>,
     ) -> Result<Normalized> {
-        let edges = options.edges(self);
         let channels = [sizes.channels];
         let scaling = options.scaling(op, self, &channels)?;
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                let (weight, bias) = (wide.some(options.weight)?, wide.some(options.bias)?);
+                let options = NormOptions {
+                    weight: weight.as_ref(),
+                    bias: bias.as_ref(),
+                    ..options
+                };
+                let given = |statistic: &Tensor| match statistic.dtype() {
+                    DType::F32 => Ok(statistic.clone()),
+                    _ => wide.of(statistic),
+                };
+                match from {
+                    Statistics::Own => x.norm_planes(op, sizes, options, from),
+                    Statistics::Given { mean, var } => {
+                        let (mean, var) = (&given(mean)?, &given(var)?);
+                        x.norm_planes(op, sizes, options, Statistics::Given { mean, var })
+                    }
+                }
+            });
+        }
+        let edges = options.edges(self);
         let shape = *self.sizes();
         for_float!(op, self.dtype(), T => {
             let x = sizes.arrange(self);

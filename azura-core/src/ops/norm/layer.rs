@@ -84,8 +84,19 @@ impl Tensor {
                 format!("{:?}", self.shape()),
             ));
         }
-        let edges = options.edges(self);
         let scaling = options.scaling(op, self, normalized)?;
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, wide| {
+                let (weight, bias) = (wide.some(options.weight)?, wide.some(options.bias)?);
+                let options = NormOptions {
+                    weight: weight.as_ref(),
+                    bias: bias.as_ref(),
+                    ..options
+                };
+                x.norm_rows(op, kind, normalized, options)
+            });
+        }
+        let edges = options.edges(self);
         let x = self.contiguous_detached();
         let n: usize = normalized.iter().product();
         let count = x.numel().checked_div(n).unwrap_or(0);

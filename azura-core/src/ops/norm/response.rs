@@ -53,6 +53,9 @@ impl Tensor {
         if size == 0 {
             return Err(Error::argument(op, "size must be at least 1", "0"));
         }
+        if self.dtype().is_half() {
+            return self.in_f32(op, |x, _| x.local_response_norm(size, options));
+        }
         let ResponseOptions { alpha, beta, k } = options;
         let r = Response {
             channels: *channels,

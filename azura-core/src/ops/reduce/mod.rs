@@ -15,7 +15,7 @@ pub use sort::TopkOptions;
 
 use crate::shape::{self, Shape};
 use crate::tensor::Tensor;
-use crate::{DType, Error, Result};
+use crate::{Error, Result};
 
 /// Which axes go.
 struct Axes {
@@ -121,19 +121,8 @@ pub(super) fn along<const N: usize>(
     keepdim: bool,
     f: impl FnOnce(&Tensor, [usize; 3]) -> Result<[Tensor; N]>,
 ) -> Result<[Tensor; N]> {
-    let dtype = x.dtype();
-    if dtype.is_half() {
-        let results = along(op, &x.cast(DType::F32)?, dims, keepdim, f)?;
-        let mut narrowed = Vec::with_capacity(N);
-        for result in results {
-            // Indices and truth values stay what they are.
-            narrowed.push(if result.dtype().is_float() {
-                result.cast(dtype)?
-            } else {
-                result
-            });
-        }
-        return Ok(narrowed.try_into().expect("one for each result"));
+    if x.dtype().is_half() {
+        return x.in_f32(op, |x, _| along(op, &x, dims, keepdim, f));
     }
     let axes = axes(op, x, dims, keepdim)?;
     let (sizes, order) = grouped(x, &axes);

@@ -114,6 +114,9 @@ impl Tensor {
     /// # Errors
     /// Those of [`Tensor::norm`]; [`Error::Argument`] if `eps` is NaN.
     pub fn normalize(&self, p: f64, dim: isize, eps: f64) -> Result<Tensor> {
+        if self.dtype().is_half() {
+            return self.in_f32("normalize", |x, _| x.normalize(p, dim, eps));
+        }
         let norm = self.norm(p, &[dim], true)?;
         self.clone().div(norm.clamp(eps, f64::INFINITY)?)
     }
@@ -129,7 +132,11 @@ impl Tensor {
     /// dtypes differ or are not floats, [`Error::Argument`] if `eps` is NaN.
     pub fn cosine_similarity(&self, other: &Tensor, dim: isize, eps: f64) -> Result<Tensor> {
         let op = "cosine_similarity";
-        same_dtype(op, self, other)?;
+        if same_dtype(op, self, other)?.is_half() {
+            return self.in_f32(op, |x, wide| {
+                x.cosine_similarity(&wide.of(other)?, dim, eps)
+            });
+        }
         let shape = shape::broadcast(op, self.sizes(), other.sizes())?;
         let unit = |x: &Tensor| {
             let x = x.clone().floats(op)?.expand(&shape[..])?;

@@ -61,7 +61,7 @@ impl Tensor {
     pub fn cumsum(&self, dim: isize) -> Result<Tensor> {
         let op = "cumsum";
         if self.dtype().is_half() {
-            return self.in_f32(|x| x.cumsum(dim));
+            return self.in_f32("cumsum", |x, _| x.cumsum(dim));
         }
         let edges = Edges::of(&[self]);
         let sizes = around(op, self, dim)?;
@@ -85,7 +85,7 @@ impl Tensor {
     pub fn cumprod(&self, dim: isize) -> Result<Tensor> {
         let op = "cumprod";
         if self.dtype().is_half() {
-            return self.in_f32(|x| x.cumprod(dim));
+            return self.in_f32("cumprod", |x, _| x.cumprod(dim));
         }
         let edges = Edges::of(&[self]);
         let sizes = around(op, self, dim)?;

@@ -5,7 +5,7 @@ use crate::cpu::sort::{self, Order};
 use crate::dtype::{for_float, for_number};
 use crate::shape;
 use crate::tensor::Tensor;
-use crate::{DType, Error, Result};
+use crate::{Error, Result};
 
 /// What [`Tensor::topk`] takes. The default is PyTorch's: the largest along the last axis, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +85,7 @@ fn ordered(
     how: Order,
 ) -> Result<(Tensor, Tensor)> {
     if x.dtype().is_half() {
-        let (values, indices) = ordered(op, &x.cast(DType::F32)?, dim, k, how)?;
-        return Ok((values.cast(x.dtype())?, indices));
+        return x.in_f32(op, |x, _| ordered(op, &x, dim, k, how));
     }
     if x.rank() == 0 {
         let (values, indices) = ordered(op, &x.reshape([1])?, dim, k, how)?;

@@ -28,7 +28,7 @@ impl Tensor {
     pub fn std(&self, dims: &[isize], correction: impl Into<f64>, keepdim: bool) -> Result<Tensor> {
         let correction = correction.into();
         if self.dtype().is_half() {
-            return self.in_f32(|x| x.std(dims, correction, keepdim));
+            return self.in_f32("std", |x, _| x.std(dims, correction, keepdim));
         }
         let var = variance("std", self, dims, correction, keepdim)?;
         let edges = Edges::of(&[&var]);
@@ -75,7 +75,7 @@ fn variance(
         ));
     }
     if x.dtype().is_half() {
-        return x.in_f32(|x| variance(op, x, dims, correction, keepdim));
+        return x.in_f32(op, |x, _| variance(op, &x, dims, correction, keepdim));
     }
     let edges = Edges::of(&[x]);
     let values = x.detach().floats(op)?;

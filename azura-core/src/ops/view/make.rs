@@ -85,7 +85,7 @@ impl Tensor {
     pub fn linspace(start: f64, end: f64, steps: usize, dtype: DType) -> Result<Tensor> {
         let op = "linspace";
         if !dtype.is_float() {
-            return Err(Error::dtype(op, "makes f32 or f64", dtype.to_string()));
+            return Err(Error::dtype(op, "makes floats", dtype.to_string()));
         }
         if !(start.is_finite() && end.is_finite()) {
             return Err(Error::argument(

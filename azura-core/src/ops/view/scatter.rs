@@ -92,8 +92,7 @@ impl Tensor {
         };
         let dtype = same_dtype(op, self, &src)?;
         if dtype.is_half() {
-            let (x, src) = (self.cast(DType::F32)?, src.cast(DType::F32)?);
-            return x.scatter(dim, index, src)?.cast(dtype);
+            return self.in_f32(op, |x, wide| x.scatter(dim, index, wide.of(&src)?));
         }
         let sizes = covers(op, &at, index, &src)?;
         let edges = Edges::of(&[self, &src]);
@@ -144,8 +143,7 @@ impl Tensor {
         let at = Places::new(op, self, dim, index)?;
         let dtype = same_dtype(op, self, src)?;
         if dtype.is_half() {
-            let (x, src) = (self.cast(DType::F32)?, src.cast(DType::F32)?);
-            return x.scatter_add(dim, index, &src)?.cast(dtype);
+            return self.in_f32(op, |x, wide| x.scatter_add(dim, index, &wide.of(src)?));
         }
         let sizes = covers(op, &at, index, src)?;
         let edges = Edges::of(&[self, src]);
@@ -184,8 +182,7 @@ impl Tensor {
         let axis = axis(op, dim, self.rank())?;
         let dtype = same_dtype(op, self, src)?;
         if dtype.is_half() {
-            let (x, src) = (self.cast(DType::F32)?, src.cast(DType::F32)?);
-            return x.index_add(dim, ids, &src, alpha)?.cast(dtype);
+            return self.in_f32(op, |x, wide| x.index_add(dim, ids, &wide.of(src)?, alpha));
         }
         let from = at_least_one(self.sizes());
         let mut sizes = from;
