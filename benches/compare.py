@@ -1,21 +1,25 @@
 #!/usr/bin/env python3
-"""Runs `steps` and PyTorch in turn, round after round, and prints a table of medians and ratios.
+"""Runs `steps` and its peers in turn, round after round, and prints a table of medians and ratios.
 
 usage: compare.py --steps target/release/steps --python venv/bin/python [--rounds 9] [--secs 1]
-       [--workloads mlp_train,lstm64_train] [--threads 1,2]
+       [--workloads mlp_train,lstm64_train] [--threads 1,2] [--peer NAME=COMMAND ...]
 
-The ratio is torch's time over ours, taken round by round against the fastest torch of that round; the
-interval is the 5th to 95th percentile of the median ratio over 2,000 bootstrap samples of the rounds. `torch-keep` is torch
-with its allocator told to keep freed memory (glibc's defaults give it back and fault it in again every step).
+The ratio is the fastest peer's time over ours, taken round by round; the interval is the 5th to 95th percentile of the median
+ratio over 2,000 bootstrap samples of the rounds. `torch-keep` is torch-fused with its allocator told to keep freed memory
+(glibc's defaults give it back and fault it in again every step). --compile adds torch.compile. A COMMAND is any
+program that takes --workload, --threads and --secs and prints the same JSON lines.
 """
 
 import argparse
+import collections
 import json
 import os
 import pathlib
 import random
+import shlex
 import statistics
 import subprocess
+import sys
 import time
 
 HERE = pathlib.Path(__file__).parent
@@ -32,53 +36,81 @@ parser.add_argument("--rounds", type=int, default=9)
 parser.add_argument("--secs", default="1")
 parser.add_argument("--workloads", default="mlp_train,lstm64_train")
 parser.add_argument("--threads", default="1,2")
+parser.add_argument("--compile", action="store_true")
+parser.add_argument("--peer", action="append", default=[])
 args = parser.parse_args()
 
 torch_steps = [args.python, str(HERE / "peers" / "torch_steps.py")]
 PEERS = {
     "azura": ([args.steps], {}),
-    "torch-eager": ([*torch_steps, "--optimizer", "eager"], {}),
-    "torch-fused": ([*torch_steps, "--optimizer", "fused"], {}),
-    "torch-keep": ([*torch_steps, "--optimizer", "fused"], KEEP),
+    "torch-eager": ([*torch_steps, "--mode", "eager"], {}),
+    "torch-fused": ([*torch_steps, "--mode", "fused"], {}),
+    "torch-keep": ([*torch_steps, "--mode", "fused"], KEEP),
 }
+if args.compile:
+    PEERS["torch-compile"] = ([*torch_steps, "--mode", "compile"], {})
+for peer in args.peer:
+    name, _, command = peer.partition("=")
+    PEERS[name] = (shlex.split(command), {})
+
+
+def runs(peer, workload):
+    """Where the optimiser makes no difference, one torch is enough."""
+    return workload.endswith("_train") or peer not in ("torch-fused", "torch-keep")
 
 
 def measure(peer, workload, threads):
+    """The lines that a peer prints, by workload; none if it cannot."""
     command, extra = PEERS[peer]
-    env = {
-        **os.environ,
-        **extra,
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "BENCH_T0": repr(time.time()),
-    }
+    variables = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "MATMUL_NUM_THREADS"]
+    env = os.environ | extra | dict.fromkeys(variables, threads)
+    env["BENCH_T0"] = repr(time.time())
     command = [*command, "--workload", workload, "--threads", threads, "--secs", args.secs]
-    out = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
-    return json.loads(out.splitlines()[-1])
+    run = subprocess.run(command, env=env, capture_output=True, text=True)
+    if run.returncode:
+        if peer == "azura":
+            sys.exit(run.stderr)
+        print(f"{peer} failed on {workload}: {run.stderr.strip()[-200:]}", file=sys.stderr)
+        return {}
+    lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    return {line["workload"]: line for line in lines}
 
 
 def bootstrap(ratios):
-    dice = random.Random(0)
     medians = sorted(
-        statistics.median(dice.choices(ratios, k=len(ratios))) for _ in range(2000)
+        statistics.median(random.choices(ratios, k=len(ratios))) for _ in range(2000)
     )
-    return medians[100], medians[1899]
+    return medians[100], medians[1900]
 
 
-print("| workload | threads | " + " | ".join(PEERS) + " | ratio (90 % interval) |")
-print("|---|---|" + "---|" * (len(PEERS) + 1))
-for workload in args.workloads.split(","):
+random.seed(0)
+peers = list(PEERS)
+print("| workload | threads | " + " | ".join(peers) + " | ratio (90 % interval) | MB, ours / least |")
+print("|---" * (len(peers) + 4) + "|")
+for group in args.workloads.split(","):
     for threads in args.threads.split(","):
-        rounds = [
-            {peer: measure(peer, workload, threads)["ms_per_step"] for peer in PEERS}
-            for _ in range(args.rounds)
-        ]
-        ratios = [min(v for k, v in r.items() if k != "azura") / r["azura"] for r in rounds]
-        low, high = bootstrap(ratios)
-        cells = [f"{statistics.median(r[peer] for r in rounds):.2f}" for peer in PEERS]
-        print(
-            f"| {workload} | {threads} | "
-            + " | ".join(cells)
-            + f" | {statistics.median(ratios):.2f} ({low:.2f}–{high:.2f}) |",
-            flush=True,
-        )
+        rounds = collections.defaultdict(list)
+        for _ in range(args.rounds):
+            found = {peer: measure(peer, group, threads) for peer in peers if runs(peer, group)}
+            for workload in found["azura"]:
+                line = {peer: lines[workload] for peer, lines in found.items() if workload in lines}
+                rounds[workload].append(line)
+        for workload, lines in rounds.items():
+            ms = [{peer: line["ms_per_step"] for peer, line in one.items()} for one in lines]
+            ratios = [
+                min(time for peer, time in one.items() if peer != "azura") / one["azura"]
+                for one in ms
+            ]
+            low, high = bootstrap(ratios)
+            cells = []
+            for peer in peers:
+                times = [one[peer] for one in ms if peer in one]
+                cells.append(f"{statistics.median(times):.3g}" if times else "–")
+            memory = {peer: line["rss_mb"] for peer, line in lines[0].items()}
+            ours = memory.pop("azura")
+            print(
+                f"| {workload} | {threads} | {' | '.join(cells)} | "
+                f"{statistics.median(ratios):.2f} ({low:.2f}–{high:.2f}) | "
+                f"{ours:.0f} / {min(memory.values()):.0f} |",
+                flush=True,
+            )

@@ -15,12 +15,14 @@ pub struct Arguments {
     pub threads: usize,
     /// For how long to repeat the step.
     pub secs: f64,
+    /// A file of PyTorch's weights and losses, if they are to be followed instead.
+    pub follow: Option<String>,
     /// When the process was started, in seconds since 1970: `BENCH_T0`, else now.
     pub started: f64,
 }
 
 impl Arguments {
-    /// Reads `--workload W --threads N --secs S` in any order.
+    /// Reads `--workload W --threads N --secs S --follow FILE` in any order.
     ///
     /// # Errors
     /// A message for the person if a flag is unknown or a value is missing or no number.
@@ -32,6 +34,7 @@ impl Arguments {
             workload: "mlp_train".to_string(),
             threads: 1,
             secs: 2.0,
+            follow: None,
             started: t0.unwrap_or_else(seconds_since_1970),
         };
         while let Some(flag) = args.next() {
@@ -45,11 +48,12 @@ impl Arguments {
                 "--workload" => parsed.workload = value,
                 "--threads" => parsed.threads = number()? as usize,
                 "--secs" => parsed.secs = number()?,
+                "--follow" => parsed.follow = Some(value),
                 // The peers' harness passes one; ours has one engine.
                 "--peer" => {}
                 _ => {
                     return Err(format!(
-                        "unknown flag {flag}; there are --workload, --threads and --secs"
+                        "unknown flag {flag}; there are --workload, --threads, --secs and --follow"
                     ));
                 }
             }
@@ -73,13 +77,15 @@ fn peak_rss_mb() -> f64 {
         / 1024.0
 }
 
-/// Repeats `step`, which returns its loss, and reports as the peers do: one JSON line.
+/// Repeats `step`, which takes `samples` samples in `parts` parts and returns its loss, and reports as the peers do: one JSON
+/// line, with the milliseconds of a part.
 ///
 /// # Errors
 /// Those of `step`.
 pub fn time_steps(
     arguments: &Arguments,
     samples: usize,
+    parts: usize,
     mut step: impl FnMut() -> Result<f64>,
 ) -> Result<String> {
     let loss_first = step()?;
@@ -92,7 +98,7 @@ pub fn time_steps(
     while times.len() < 5 || begin.elapsed() < budget {
         let start = Instant::now();
         loss_last = step()?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
+        times.push(start.elapsed().as_secs_f64() * 1e3 / parts as f64);
     }
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];

@@ -1,9 +1,10 @@
 //! Convolutions of one to three axes, their gradients, and so transposed convolutions.
 //!
-//! A convolution is a product of the weights with columns of the input (`columns`), which are made tile by tile in the order
-//! in which the matrix kernels read them, and never as a whole (`product`). The gradient of the input is
-//! the same with the kernel turned round, once for each remainder of the stride; that of the weights sums over
-//! places (`weights`). With one input channel in a group there is no matrix: `depthwise`.
+//! A convolution is a product of the weights with columns of the input (`columns`). Where lines are long enough the products
+//! read the input itself, shifted under each tap (`shifted`); else columns are made tile by tile in the order in which
+//! the matrix kernels read them, and never as a whole (`product`). The gradient of the input is the same with the kernel turned
+//! round, once for each remainder of the stride; that of the weights sums over places (`weights`). With one input
+//! channel in a group there is no matrix: `depthwise`.
 //!
 //! Threads share the columns, or the rows of the weights: an element is one chain of additions whose order depends on
 //! sizes only.
@@ -11,6 +12,7 @@
 mod columns;
 mod depthwise;
 mod product;
+mod shifted;
 mod weights;
 
 use super::gemm::{Mat, Real};

@@ -3,11 +3,12 @@
 //! Every element of C is, for each block of k, one chain of fused multiply-adds in the order of k; the sums of the
 //! blocks are added in order, then what C held, then the bias. The blocks depend on the length of k only, so neither
 //! the number of threads nor the place of an element in a tile changes a bit, and AVX2 and AVX-512 agree.
-//! `walk` goes through the blocks, `tile` holds the micro-kernel, `lanes` the vectors it is written in, `pack` the
+//! `walk` goes through the blocks, `taps` does so for a B that is read in place under each tap of a kernel, `tile` holds the micro-kernel, `lanes` the vectors it is written in, `pack` the
 //! copies that it reads.
 
 mod lanes;
 pub(crate) mod pack;
+mod taps;
 mod tile;
 mod walk;
 
@@ -16,6 +17,7 @@ use super::simd::InstructionSet;
 use super::threads::{Shared, parallel, part, threads};
 pub(crate) use pack::PackedB;
 use std::ops::Range;
+pub(crate) use taps::{Lines, MOST_LINES, TapWeights, add_tap_gradient};
 use tile::Kernels;
 use walk::{Out, Part};
 

@@ -1,6 +1,7 @@
 //! A matrix times columns that are made tile by tile, and where the results go.
 
 use super::columns::Columns;
+use super::shifted::Shifted;
 use crate::Element;
 use crate::buffer::Buffer;
 use crate::cpu::gemm::{Epilogue, Mat, PackedB, Real, gemm_at, gemm_packed, gemm_packed_at};
@@ -95,6 +96,9 @@ pub(super) fn product<'a, T: Real + Element>(
     let (k, per_image) = (columns.rows(), columns.per_image());
     if m == 0 || per_image == 0 || columns.batch == 0 || columns.groups == 0 {
         return;
+    }
+    if let Some(shifted) = Shifted::new(columns) {
+        return shifted.product(source, a, m, bias, target, out);
     }
     let tiles = Tiles::new(columns);
     let plane: usize = target.sizes.iter().product();

@@ -229,3 +229,103 @@ fn volumes() {
         ..SQUARE
     });
 }
+
+/// [`check`] where the source is read shifted, and not as columns.
+fn check_shifted(c: Conv) {
+    assert!(shifted::Shifted::new(&c.columns()).is_some(), "{c:?}");
+    check(c);
+}
+
+#[test]
+fn shifted_sources() {
+    check_shifted(SQUARE);
+    // Lines of whole vectors, strips of a few lines, chains of several chunks and blocks of rows.
+    check_shifted(Conv {
+        batch: 1,
+        inputs: 70,
+        outputs: 290,
+        x: [1, 12, 32],
+        y: [1, 12, 32],
+        ..SQUARE
+    });
+    // Read in place, in the last image too.
+    check_shifted(Conv {
+        batch: 2,
+        groups: 2,
+        x: [1, 30, 22],
+        y: [1, 28, 20],
+        padding: [0; 3],
+        ..SQUARE
+    });
+    // In place but for the first and the last lines.
+    check_shifted(Conv {
+        x: [1, 60, 22],
+        y: [1, 60, 20],
+        padding: [0, 1, 0],
+        ..SQUARE
+    });
+}
+
+#[test]
+fn shifted_residues() {
+    check_shifted(Conv {
+        x: [1, 23, 47],
+        y: [1, 8, 24],
+        stride: [1, 3, 2],
+        padding: [0, 1, 2],
+        dilation: [1, 1, 2],
+        ..SQUARE
+    });
+    check_shifted(Conv {
+        x: [1, 23, 47],
+        y: [1, 11, 22],
+        stride: [1, 2, 2],
+        padding: [0, 0, 1],
+        dilation: [1, 1, 3],
+        ..SQUARE
+    });
+}
+
+#[test]
+fn shifted_lines_longer_than_a_strip() {
+    check_shifted(Conv {
+        batch: 2,
+        x: [1, 1, 1100],
+        y: [1, 1, 1102],
+        kernel: [1, 1, 5],
+        padding: [0, 0, 3],
+        ..SQUARE
+    });
+    check_shifted(Conv {
+        batch: 2,
+        x: [1, 3, 2201],
+        y: [1, 3, 1100],
+        kernel: [1, 3, 4],
+        stride: [1, 1, 2],
+        padding: [0, 1, 0],
+        ..SQUARE
+    });
+}
+
+#[test]
+fn shifted_volumes() {
+    check_shifted(Conv {
+        batch: 2,
+        x: [5, 7, 17],
+        y: [3, 6, 17],
+        kernel: [3, 2, 3],
+        stride: [2, 1, 1],
+        padding: [1, 0, 1],
+        ..SQUARE
+    });
+    check_shifted(Conv {
+        batch: 2,
+        inputs: 1,
+        outputs: 9,
+        x: [4, 12, 18],
+        y: [6, 11, 16],
+        kernel: [3, 2, 3],
+        padding: [2, 0, 0],
+        ..SQUARE
+    });
+}

@@ -2,6 +2,7 @@
 
 use super::Conv;
 use super::columns::Columns;
+use super::shifted::Shifted;
 use crate::Element;
 use crate::buffer::Buffer;
 use crate::cpu::gemm::{Epilogue, Mat, PackedB, Real, gemm_packed};
@@ -29,6 +30,9 @@ pub(super) fn weight<T: Real + Element>(
     let all = per_image * columns.batch;
     if dw.is_empty() {
         return;
+    }
+    if let Some(shifted) = Shifted::new(columns) {
+        return shifted.weight(m, x, dy, accumulate, dw);
     }
     // Tiles lie inside an image if it has enough columns for one.
     let block = if per_image >= T::K_BLOCK / 2 {

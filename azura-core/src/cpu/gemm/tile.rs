@@ -5,14 +5,18 @@ use crate::cpu::simd::InstructionSet;
 use std::sync::atomic::{Ordering, compiler_fence};
 
 /// What one call of the micro-kernel works on. Rows, columns and vectors of the tile are fixed by the function called.
-pub(crate) struct Tile<E> {
-    /// Length of the sum.
+pub(crate) struct Tile<'a, E> {
+    /// Length of the sum over one block of B.
     pub k: usize,
+    /// Where each block of B begins, from `b` on: the sum goes through all of them, and A goes on from one to the next.
+    pub blocks: &'a [usize],
     /// First element of A, and the steps to the next row and to the next k.
     pub a: *const E,
     pub a_row: usize,
     pub a_col: usize,
-    /// First element of B and the step to the next k. All vectors are read whole.
+    /// What A skips between two blocks of B.
+    pub a_skip: usize,
+    /// First element of B and the step to the next k in a block. All vectors are read whole.
     pub b: *const E,
     pub b_row: usize,
     pub c: *mut E,
@@ -35,7 +39,7 @@ pub(crate) struct Tile<E> {
 /// # Safety
 /// The processor has the instruction set that the function was compiled for, and the pointers of the tile are valid
 /// for what their fields say.
-pub(crate) type TileFn<E> = unsafe fn(&Tile<E>);
+pub(crate) type TileFn<E> = unsafe fn(&Tile<'_, E>);
 
 /// Everything that depends on type and instruction set.
 pub(crate) struct Kernels<E: 'static> {
@@ -77,7 +81,7 @@ pub(crate) type DotsFn<E> = unsafe fn(
 /// The accumulators are one chain of fused multiply-adds each, in the order of k, so an element's bits depend neither
 /// on its place in a tile nor on the size of the tile.
 #[inline(always)]
-unsafe fn tile<V: Lanes, const MR: usize, const NV: usize>(t: &Tile<V::E>) {
+unsafe fn tile<V: Lanes, const MR: usize, const NV: usize>(t: &Tile<'_, V::E>) {
     // SAFETY: the caller vouches for the tile and the instruction set.
     unsafe {
         // The loop with the constant step saves a register for each row.
@@ -123,29 +127,33 @@ unsafe fn tile<V: Lanes, const MR: usize, const NV: usize>(t: &Tile<V::E>) {
 
 #[inline(always)]
 unsafe fn sum<V: Lanes, const MR: usize, const NV: usize>(
-    t: &Tile<V::E>,
+    t: &Tile<'_, V::E>,
     a_row: usize,
 ) -> [[V; NV]; MR] {
     // SAFETY: the caller vouches for the tile and the instruction set.
     unsafe {
         let mut acc = [[V::zero(); NV]; MR];
-        let (mut a, mut b) = (t.a, t.b);
-        for _ in 0..t.k / 4 {
-            for u in 0..4 {
-                step(
-                    &mut acc,
-                    a.wrapping_add(u * t.a_col),
-                    a_row,
-                    b.wrapping_add(u * t.b_row),
-                );
+        let mut a = t.a;
+        for block in t.blocks {
+            let mut b = t.b.wrapping_add(*block);
+            for _ in 0..t.k / 4 {
+                for u in 0..4 {
+                    step(
+                        &mut acc,
+                        a.wrapping_add(u * t.a_col),
+                        a_row,
+                        b.wrapping_add(u * t.b_row),
+                    );
+                }
+                a = a.wrapping_add(4 * t.a_col);
+                b = b.wrapping_add(4 * t.b_row);
             }
-            a = a.wrapping_add(4 * t.a_col);
-            b = b.wrapping_add(4 * t.b_row);
-        }
-        for _ in 0..t.k % 4 {
-            step(&mut acc, a, a_row, b);
-            a = a.wrapping_add(t.a_col);
-            b = b.wrapping_add(t.b_row);
+            for _ in 0..t.k % 4 {
+                step(&mut acc, a, a_row, b);
+                a = a.wrapping_add(t.a_col);
+                b = b.wrapping_add(t.b_row);
+            }
+            a = a.wrapping_add(t.a_skip);
         }
         acc
     }
@@ -264,7 +272,7 @@ macro_rules! kernels {
         pub(super) static $name: Kernels<$E> = {
             // SAFETY: the caller runs it only on a processor that has the instruction set.
             $(#[$feature])?
-            unsafe fn run<const MR: usize, const NV: usize>(t: &Tile<$E>) {
+            unsafe fn run<const MR: usize, const NV: usize>(t: &Tile<'_, $E>) {
                 // SAFETY: the caller's contract.
                 unsafe { tile::<$V, MR, NV>(t) }
             }

@@ -1,13 +1,13 @@
 //! The way of one thread through its part of C, block by block.
 
 use super::pack;
-use super::tile::{Kernels, Tile};
+use super::tile::{Kernels, Tile, TileFn};
 use super::{Act, Epilogue, Mat, Real, Right, k_blocks, part};
 use crate::cpu::threads::Shared;
 use std::ops::Range;
 
 /// The most rows of A in one block: with [`Real::K_BLOCK`] columns they fill half of a 1 MiB L2 cache.
-const M_BLOCK: usize = 280;
+pub(super) const M_BLOCK: usize = 280;
 
 /// Columns of B that are packed at once when A has several blocks; they stay in the L3 cache.
 const N_BLOCK: usize = 2048;
@@ -216,7 +216,7 @@ impl<T: Real> Part<'_, T> {
     #[allow(clippy::too_many_arguments)] // Two operands and where they stand.
     unsafe fn tile(
         &self,
-        run: unsafe fn(&Tile<T>),
+        run: TileFn<T>,
         a: Source<T>,
         b: Source<T>,
         terms: usize,
@@ -235,9 +235,11 @@ impl<T: Real> Part<'_, T> {
         let c = c.get().wrapping_add(row * stride + cols.start);
         let tile = Tile {
             k: terms,
+            blocks: &[0],
             a: a.at,
             a_row: a.row,
             a_col: a.step,
+            a_skip: 0,
             b: b.at,
             b_row: b.step,
             c,
