@@ -69,6 +69,8 @@ pub(crate) struct Scalars {
     pub loss_sum: f64,
     /// Weight of those losses.
     pub loss_weight: f64,
+    /// The steps that the budget allows, which the schedule may follow.
+    pub total_steps: u64,
     /// The generator that every step's random numbers are forked from.
     pub rng: [u64; 3],
     /// What the schedule has learned.

@@ -74,6 +74,7 @@ impl<'t, 'o> Running<'t, 'o> {
             position: Position::default(),
             loss_sum: 0.0,
             loss_weight: 0.0,
+            total_steps,
             rng: rng.state(),
             plateau: schedule.state(),
             early_stop: EarlyStop::new(config.patience, config.higher_is_better()),
@@ -107,7 +108,9 @@ impl<'t, 'o> Running<'t, 'o> {
     /// Trains to the end, from the beginning or from a checkpoint.
     pub fn drive(mut self, from: Option<TrainState>) -> Result<Outcome> {
         let resumed = from.as_ref().map(|state| state.scalars.position);
+        let mut planned = self.total_steps;
         if let Some(state) = from {
+            planned = state.scalars.total_steps;
             let going_on = can_go_on(&state, &self.config);
             self.restore(state)?;
             if !going_on && let Some(stop) = self.scalars.finished {
@@ -127,6 +130,7 @@ impl<'t, 'o> Running<'t, 'o> {
             let text = "there are no validation rows: the training loss decides the best epoch";
             self.trainer.tell(&Event::Warning(text));
         }
+        self.say_stretched(planned);
         self.save(LAST)?;
         loop {
             if let Some(stop) = self.finished_epoch().or_else(|| self.stopped()) {
@@ -135,6 +139,21 @@ impl<'t, 'o> Running<'t, 'o> {
             if let Some(stop) = self.epoch()? {
                 return self.end(stop);
             }
+        }
+    }
+
+    /// Says so if the steps so far had other rates than they would have in a training of as many steps as now.
+    fn say_stretched(&mut self, planned: u64) {
+        let before = Schedule::new(&self.config, planned);
+        let now = Schedule::new(&self.config, self.total_steps);
+        let differs = |step| before.lr(step) != now.lr(step);
+        if planned != self.total_steps && (0..self.scalars.position.step).any(differs) {
+            let text = format!(
+                "the learning rate follows the budget, now {} steps instead of {planned}: the rest of its curve is \
+                 stretched over what is left, and the result is not that of a training with this budget from the start",
+                self.total_steps
+            );
+            self.trainer.tell(&Event::Warning(&text));
         }
     }
 
@@ -329,7 +348,9 @@ impl<'t, 'o> Running<'t, 'o> {
                 best: self.scalars.best.clone(),
             });
             self.earlier_values = self.best_values.clone();
-            self.close(row, monitored)?;
+            if self.close(row, monitored)? {
+                self.save(BEST)?;
+            }
         }
         if self.scalars.best.is_none() && !self.scalars.history.is_empty() {
             let text = format!(
@@ -411,7 +432,10 @@ impl<'t, 'o> Running<'t, 'o> {
         self.clock = Instant::now();
         self.best_values = best_values;
         self.earlier_values = earlier_values;
-        self.scalars = scalars;
+        self.scalars = Scalars {
+            total_steps: self.total_steps,
+            ..scalars
+        };
         Ok(())
     }
 

@@ -308,10 +308,54 @@ fn a_larger_budget_forgets_the_score_at_the_old_end() {
         let last = first.history.last().unwrap();
         assert_eq!(first.epochs, last.epoch);
         tried[usize::from(last.best)] += 1;
+        if last.best {
+            // The best checkpoint is of that end too, and goes on to the same result.
+            std::fs::copy(
+                folder.join("best.safetensors"),
+                folder.join("last.safetensors"),
+            )
+            .unwrap();
+        }
         assert_eq!(resumed(&folder, config.clone()), expected, "{max_steps}");
     }
     // The score at the old end was the best so far, and was not.
     assert!(tried[0] > 0 && tried[1] > 0, "{tried:?}");
+}
+
+/// Where the rates so far depend on how many steps were planned, a changed budget gives no training's result: it is said.
+#[test]
+fn a_stretched_schedule_is_said() {
+    let with = |epochs, kind, warmup| {
+        let mut config = config();
+        (config.epochs, config.patience) = (epochs, 0);
+        (config.schedule.kind, config.schedule.warmup) = (kind, warmup);
+        config
+    };
+    for (kind, warmup, epochs, said) in [
+        (ScheduleKind::Cosine, 0.0, 3, 1),
+        (ScheduleKind::Cosine, 0.0, 2, 0),
+        (ScheduleKind::Constant, 0.5, 3, 1),
+        (ScheduleKind::Constant, 0.0, 3, 0),
+        (ScheduleKind::Plateau, 0.0, 3, 0),
+    ] {
+        let folder = Folder::new("stretched");
+        let (_, mut first) = fit(with(2, kind, warmup));
+        Trainer::new()
+            .checkpoints(&*folder)
+            .run(&mut first)
+            .unwrap();
+        let (_, mut second) = fit(with(epochs, kind, warmup));
+        let mut warnings = 0;
+        let observer = On(|event: &Event<'_>| {
+            if let Event::Warning(text) = event {
+                assert!(text.contains("now 15 steps instead of 10"), "{text}");
+                warnings += 1;
+            }
+        });
+        let trainer = Trainer::new().checkpoints(&*folder).observer(observer);
+        trainer.resume(&mut second).unwrap();
+        assert_eq!(warnings, said, "{kind:?} {warmup} {epochs}");
+    }
 }
 
 #[test]
