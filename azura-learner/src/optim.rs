@@ -6,17 +6,20 @@ use azura_core::optim::{
     RmsProp, Rprop, Sgd,
 };
 
-use crate::error::Result;
+use crate::data::listed;
+use crate::error::{Error, Problem, Result};
 use crate::train::{OptimizerKind, TrainConfig};
 
 /// The optimiser that a configuration asks for, over all parameters of `store`.
 ///
 /// What `train.options` leaves at 0 are the optimiser's own defaults. `train.freeze` and `train.no_decay` become
-/// [`Group`]s: a pattern that fits no parameter is an error.
+/// [`Group`]s.
 ///
 /// # Errors
-/// What the engine says about the store, the options and the patterns.
+/// [`Error::Config`] for a pattern that fits no parameter and for a freeze that leaves none to train, and what the engine
+/// says about the store and the options.
 pub fn optimizer(config: &TrainConfig, store: &Store) -> Result<Box<dyn Optimizer>> {
+    check_patterns(config, store)?;
     let mut optimizer = of_kind(config, store)?;
     let frozen = config.freeze.iter().map(|pattern| Group {
         frozen: true,
@@ -28,6 +31,35 @@ pub fn optimizer(config: &TrainConfig, store: &Store) -> Result<Box<dyn Optimize
     });
     optimizer.set_groups(frozen.chain(free).collect())?;
     Ok(optimizer)
+}
+
+/// Refuses patterns that fit no parameter of `store`, and a freeze that fits all of them.
+pub(crate) fn check_patterns(config: &TrainConfig, store: &Store) -> Result<()> {
+    let names: Vec<String> = store.params().iter().map(|p| p.name()).collect();
+    let fits = |pattern: &String, name: &String| Group::new(pattern).fits(name);
+    let mut problems = Vec::new();
+    for (key, patterns) in [
+        ("train.freeze", &config.freeze),
+        ("train.no_decay", &config.no_decay),
+    ] {
+        let wrong = patterns
+            .iter()
+            .filter(|p| !names.iter().any(|name| fits(p, name)));
+        problems.extend(wrong.map(|pattern| {
+            let message = format!("must fit a parameter's name, but has `{pattern}`");
+            let all = listed(names.iter().map(String::as_str), 30);
+            Problem::new(key, message).help(format!("the parameters are {all}"))
+        }));
+    }
+    let frozen = |name: &String| config.freeze.iter().any(|pattern| fits(pattern, name));
+    if !names.is_empty() && names.iter().all(frozen) {
+        let message = "must leave a parameter to train, but fits every one";
+        problems.push(Problem::new("train.freeze", message));
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Config(problems)),
+    }
 }
 
 /// `given`, or `default` if that is 0.

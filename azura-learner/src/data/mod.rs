@@ -29,6 +29,7 @@ pub use self::csv::{read_csv, read_csv_all, read_csv_all_from, read_csv_from};
 pub use column::{Column, Kind, Values, check_memory};
 pub use cycle::Cycle;
 pub use dataset::{Batch, Dataset, sha256_file};
+pub(crate) use error::listed;
 pub use error::{DataError, DataErrorKind, DataResult, nearest, quoted};
 pub use json::{from_json_rows, from_json_rows_all};
 pub use loader::{Epoch, Loader, LoaderConfig};

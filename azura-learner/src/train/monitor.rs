@@ -22,7 +22,7 @@ pub(super) fn value(training: &dyn Training, metrics: &Metrics) -> Result<f64> {
     let key = key(training);
     metrics.get(key).copied().ok_or_else(|| {
         let keys: Vec<&str> = metrics.keys().map(String::as_str).collect();
-        let message = format!("there is no value called `{key}`");
+        let message = format!("must name a value of the training, but is `{key}`");
         let problem = Problem::new("train.monitor", message);
         Error::Config(vec![
             problem.help(format!("there are: {}", keys.join(", "))),
@@ -73,6 +73,7 @@ pub fn rehearse(training: &dyn Training) -> Result<Rehearsal> {
     if !problems.is_empty() {
         return Err(Error::Config(problems));
     }
+    crate::optim::check_patterns(config, training.store())?;
     let data = training
         .data(Part::Train)
         .ok_or_else(|| DataError::new(DataErrorKind::Size, "there are no training rows"))?;

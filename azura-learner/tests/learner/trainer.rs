@@ -411,7 +411,7 @@ fn a_wrong_monitor_lists_what_there_is() {
     let error = Trainer::new().run(&mut fit).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`train.monitor`: there is no value called `val.mea`; there are: train.loss, val.loss"
+        "`train.monitor`: must name a value of the training, but is `val.mea`; there are: train.loss, val.loss"
     );
     assert_eq!(error.class(), Class::Usage);
     // Without an epoch too.
