@@ -1,8 +1,6 @@
 //! Tables as CSV text.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::Write;
 
 use super::column::Values;
 use super::error::{DataError, DataErrorKind, DataResult};
@@ -20,32 +18,14 @@ fn shortest(number: f64) -> String {
 }
 
 impl Table {
-    /// Writes the table as CSV (RFC 4180 quoting, lines end in LF) to a new file.
+    /// Writes the table as CSV (RFC 4180 quoting, lines end in LF). A file that must be whole or not there is
+    /// [`write_atomic`](crate::fs::write_atomic)'s.
     ///
     /// Numbers are the shortest text that reads back to the same bits, missing ones are empty; times are
     /// ISO 8601, as dates if every one in the column is at midnight.
     ///
     /// # Errors
     /// [`DataErrorKind::Io`], or [`DataErrorKind::OutOfRange`] for an infinite number.
-    pub fn write_csv(&self, path: impl AsRef<Path>) -> DataResult<()> {
-        let path = path.as_ref();
-        let write = |e: io::Error| {
-            DataError::new(DataErrorKind::Io, format!("cannot be written: {e}"))
-                .in_file(path.display().to_string())
-                .remedy("check that the folder exists, is writable and has space")
-        };
-        let mut out = BufWriter::new(File::create(path).map_err(write)?);
-        self.to_csv(&mut out)?;
-        out.into_inner()
-            .map_err(|e| write(e.into_error()))?
-            .sync_all()
-            .map_err(write)
-    }
-
-    /// As [`Table::write_csv`], to any writer.
-    ///
-    /// # Errors
-    /// As [`Table::write_csv`].
     pub fn to_csv(&self, out: impl Write) -> DataResult<()> {
         let write = |e: csv::Error| {
             DataError::new(DataErrorKind::Io, format!("the CSV cannot be written: {e}"))
