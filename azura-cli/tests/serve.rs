@@ -203,6 +203,13 @@ fn every_wrong_request_has_its_answer() {
             415,
             "media_type",
         ),
+        (
+            "POST /v1/models/weather/predict HTTP/1.1\r\nContent-Encoding: gzip",
+            "{}",
+            415,
+            "encoding",
+        ),
+        ("GET /livez HTTP/1.1\r\nHost: evil.example", "", 421, "host"),
         ("POST /v1/models/%ff/predict HTTP/1.1", "{}", 400, "address"),
         ("GET /v1/models/%ff HTTP/1.1", "", 400, "address"),
         (

@@ -19,14 +19,12 @@ pub fn check(addr: SocketAddr, hosts: &[String], headers: &HeaderMap) -> Result<
         return Ok(());
     }
     let known = |host: &str| is_local(host) || hosts.contains(&name_of(host).to_lowercase());
-    let text = |name| {
-        headers
-            .get(name)
-            .map(|value: &HeaderValue| value.to_str().unwrap_or("\u{fffd}"))
+    // A header that is there twice must be right twice: who reads it next may take the other one.
+    let texts = |name| {
+        let values = headers.get_all(name).iter();
+        values.map(|value: &HeaderValue| value.to_str().unwrap_or("\u{fffd}"))
     };
-    if let Some(host) = text(header::HOST)
-        && !known(host)
-    {
+    if texts(header::HOST).any(|host| !known(host)) {
         return Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "host",
@@ -34,11 +32,11 @@ pub fn check(addr: SocketAddr, hosts: &[String], headers: &HeaderMap) -> Result<
         )
         .hint("if a proxy offers it under this name, start it with --allow-host NAME"));
     }
-    if let Some(origin) = text(header::ORIGIN)
-        && !origin
-            .split_once("://")
-            .is_some_and(|(_, host)| known(host))
-    {
+    let foreign = |origin: &str| {
+        let host = origin.split_once("://").map(|(_, host)| host);
+        !host.is_some_and(known)
+    };
+    if texts(header::ORIGIN).any(foreign) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "origin",
@@ -124,6 +122,9 @@ mod tests {
                 "{origin}"
             );
         }
+        let mut twice = headers(&[("host", "localhost")]);
+        twice.append("host", HeaderValue::from_static("evil.example"));
+        assert!(check(here, &[], &twice).is_err());
         let hosts = ["models.example".to_string()];
         for (name, value) in [
             ("host", "models.example"),

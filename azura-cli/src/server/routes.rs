@@ -342,6 +342,16 @@ async fn answer(
             ));
         }
     }
+    if let Some(coding) = headers.get(header::CONTENT_ENCODING)
+        && coding.as_bytes() != b"identity"
+    {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "encoding",
+            "the body must not be compressed",
+        )
+        .hint("send it without content-encoding"));
+    }
     let deadline = began + limit;
     let until = tokio::time::Instant::from_std(deadline);
     shared.pool.has_time(limit)?;
