@@ -44,10 +44,10 @@ impl From<Error> for Failure {
                 match source.kind() {
                     std::io::ErrorKind::StorageFull | std::io::ErrorKind::FileTooLarge => failure
                         .help(
-                            "free some space; the last checkpoint is whole, `azura resume` goes on",
+                            "free some space; a run's last checkpoint is whole, `azura resume` goes on",
                         ),
                     std::io::ErrorKind::PermissionDenied => {
-                        failure.help("choose a folder that you may write, with --runs DIR")
+                        failure.help("choose a folder that you may write: --runs DIR, -o FILE")
                     }
                     _ => failure,
                 }

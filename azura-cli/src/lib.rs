@@ -138,6 +138,11 @@ fn refuse(error: &clap::Error, line: &tokens::Line) -> u8 {
                 let text = format!("`{}=…` was taken for a configuration key", token.key);
                 failure = failure.help(format!("{text}; if it is a file, write it as ./NAME"));
             }
+            if let Some(file) = second_word(error, line) {
+                failure = failure.help(format!(
+                    "data of your own is named with --data: --data {file}"
+                ));
+            }
             let stop = Stop::from(failure);
             stop.report(
                 "azura.error/1",
@@ -145,6 +150,23 @@ fn refuse(error: &clap::Error, line: &tokens::Line) -> u8 {
             );
             stop.exit()
         }
+    }
+}
+
+/// The word after the app in `azura train APP WORD`.
+fn second_word(error: &clap::Error, line: &tokens::Line) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let trains = line
+        .rest
+        .iter()
+        .any(|word| word == "train" || word == "fit");
+    match error.get(ContextKind::InvalidArg)? {
+        ContextValue::String(word)
+            if trains && error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-') =>
+        {
+            Some(word.clone())
+        }
+        _ => None,
     }
 }
 

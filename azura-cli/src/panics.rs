@@ -56,7 +56,7 @@ fn report(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
         std::env::consts::OS,
         std::env::consts::ARCH
     );
-    let args: Vec<String> = std::env::args().collect();
+    let args: Vec<_> = std::env::args_os().collect();
     let _ = writeln!(text, "command: {args:?}");
     let _ = writeln!(text, "thread: {:?}", std::thread::current().name());
     let _ = writeln!(text, "message: {}", message(info));

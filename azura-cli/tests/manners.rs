@@ -137,14 +137,75 @@ fn a_dry_run_finds_a_wrong_monitor_and_estimates_memory() {
     // A batch of 32 windows of 24 rows of 8 numbers is in it at least.
     assert!(bytes("step") > 32 * 24 * 8 * 4, "{memory}");
     assert_eq!(
-        bytes("bytes"),
-        2 * bytes("weights") + bytes("moments") + bytes("step")
+        bytes("checkpoint"),
+        3 * bytes("weights") + 2 * bytes("moments")
     );
+    let later = bytes("best_weights") + bytes("moments") + bytes("checkpoint");
+    let first = match memory["tried"].as_u64() {
+        // The process holds its data, program and step at once.
+        Some(tried) => tried.max(bytes("weights") + bytes("step") + 1),
+        None => bytes("weights") + bytes("step"),
+    };
+    assert_eq!(bytes("bytes"), first + later, "{memory}");
     let text = folder.ok(short(["-n"])).stderr;
+    assert!(text.contains("memory about "), "{text}");
+}
+
+#[test]
+fn names_of_parameters_are_checked_where_they_are_written() {
+    let folder = Folder::new("manners-freeze");
+    for words in [vec!["-n"], vec![]] {
+        let wrong = short(words.iter().copied().chain(["train.freeze=[\"lstm\"]"]));
+        let parts = [
+            "E0207",
+            "`train.freeze` must fit",
+            "`lstm`",
+            "`lstm.weight_ih_l0`",
+        ];
+        says(&folder.run(wrong), 2, &parts);
+        let all = short(words.iter().copied().chain(["train.freeze=[\"*\"]"]));
+        says(
+            &folder.run(all),
+            2,
+            &["E0207", "leave a parameter to train", "argument"],
+        );
+    }
+    assert!(folder.run_dir().is_none());
+    let few = folder.ok(short(["train.max_steps=2", "-q"])).stdout;
     assert!(
-        text.contains("memory ") && text.contains("not counted: the data"),
-        "{text}"
+        few.contains("step limit reached after 2 steps, in epoch 1"),
+        "{few}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn words_that_are_no_text_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let folder = Folder::new("manners-bytes");
+    let odd = OsStr::from_bytes(b"od\xffd");
+    let word = |words: &[&'static str]| -> Run {
+        let line = words.iter().map(OsStr::new).chain([odd]);
+        folder.run(line.collect::<Vec<_>>())
+    };
+    for words in [
+        &["train", "weather", "train.epochs=1", "--runs"][..],
+        &["train", "weather", "--data"],
+        &["predict", "weather"],
+        &["runs", "list", "-C"],
+    ] {
+        says(&word(words), 2, &["UTF-8"]);
+    }
+    let run = folder
+        .azura(["runs"])
+        .env("AZURA_RUNS", odd)
+        .output()
+        .unwrap();
+    says(&Run::of(run), 2, &["environment, AZURA_RUNS", "UTF-8"]);
+    // Such a folder among the runs is none of ours.
+    fs::create_dir_all(folder.path().join("runs").join(odd)).unwrap();
+    folder.ok(["runs", "--json"]);
 }
 
 #[test]
@@ -348,6 +409,7 @@ fn nothing_is_written_over_what_is_read_or_into_a_new_folder() {
         let run = |output: &str| folder.run(command.into_iter().chain(["in.csv", "-o", output]));
         says(&run("in.csv"), 9, &["in.csv is read; it would be lost"]);
         says(&run("./in.csv"), 9, &["it would be lost"]);
+        says(&run("."), 9, &["is a folder", "-o ./out.csv"]);
         says(
             &run("no/such/out.csv"),
             10,
@@ -358,6 +420,38 @@ fn nothing_is_written_over_what_is_read_or_into_a_new_folder() {
     }
     assert_eq!(folder.read("in.csv"), before);
     assert!(!folder.path().join("no").exists());
+}
+
+#[test]
+fn the_last_word_of_the_command_line_counts() {
+    let folder = Folder::new("manners-order");
+    for (words, seed, epochs) in [
+        (["--seed", "1", "train.seed=2", "train.epochs=5"], 2, 5),
+        (["train.seed=2", "--seed", "1", "train.epochs=5"], 1, 5),
+        (["train.epochs=4", "--epochs", "3", "--seed=7"], 7, 3),
+        (["--epochs", "3", "train.epochs=4", "--seed=7"], 7, 4),
+    ] {
+        let line = ["train", "weather", "-n", "--json", "data.rows=1100"];
+        let plan = folder.ok(line.iter().chain(&words)).json();
+        assert_eq!(plan["config"]["train"]["seed"], seed, "{words:?}");
+        assert_eq!(plan["config"]["train"]["epochs"], epochs, "{words:?}");
+    }
+    let run = trained().run(["resume", "weather", "--seed", "3"]);
+    says(&run, 2, &["`train.seed` cannot change", "argument 3"]);
+    let run = folder.run(["train", "weather", "my.csv"]);
+    says(&run, 2, &["--data my.csv"]);
+}
+
+#[test]
+fn the_next_command_finds_a_run_that_lies_elsewhere() {
+    let folder = Folder::new("manners-elsewhere");
+    let run = folder.ok(short(["train.epochs=1", "--runs", "other"]));
+    let next = run.stderr.lines().last().unwrap();
+    let name = next.split_whitespace().nth(3).unwrap();
+    assert!(name.starts_with("other/weather/0001-"), "{next}");
+    folder.ok(["forecast", name, "--steps", "2"]);
+    let usual = trained().ok(["resume", "weather"]).stderr;
+    assert!(usual.contains("azura predict weather IN.csv"), "{usual}");
 }
 
 #[test]

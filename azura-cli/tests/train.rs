@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -322,6 +323,16 @@ fn a_finished_run_shows_its_result_again_and_can_be_extended() {
         .json();
     assert_eq!(longer["epochs"], 4);
     assert_eq!(longer["run"], shown["run"]);
+    // A model that was removed is made again from the checkpoint.
+    let model = folder.path().join(longer["model"].as_str().unwrap());
+    fs::remove_file(&model).unwrap();
+    let again = folder.ok(["resume", "weather", "--json", "-q"]).json();
+    assert_eq!(again["sha256"], longer["sha256"]);
+    assert!(model.is_file());
+    // To look at a result takes nothing that could be written.
+    fs::remove_file(folder.run_dir().unwrap().join("lease")).unwrap();
+    folder.ok(["resume", "weather", "-q"]);
+    assert!(!folder.run_dir().unwrap().join("lease").exists());
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(crate) fn check_data(val: f64, test: f64, calendar: &[Cycle]) -> Vec<Problem
     }
     if problems.is_empty() && val + test >= 1.0 {
         let message = format!(
-            "val and test take {} of the samples and leave none for training",
+            "and `data.val` take {} of the samples and leave none for training",
             val + test
         );
         problems
@@ -82,7 +82,7 @@ pub(crate) fn check_data(val: f64, test: f64, calendar: &[Cycle]) -> Vec<Problem
     for (at, cycle) in calendar.iter().enumerate() {
         if calendar[..at].contains(cycle) {
             let name = cycle.names()[0].trim_end_matches("_sin");
-            let message = format!("`{name}` is named twice");
+            let message = format!("names `{name}` twice");
             problems.push(Problem::new("data.calendar", message));
         }
     }

@@ -110,7 +110,7 @@ impl AppConfig for WeatherConfig {
         for feature in &self.data.features {
             if names.contains(&feature) {
                 problems.push(
-                    Problem::new("data.features", format!("`{feature}` is named twice"))
+                    Problem::new("data.features", format!("names `{feature}` twice"))
                         .help("the target is seen by itself; leave it out of the features"),
                 );
             }

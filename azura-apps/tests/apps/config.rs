@@ -74,11 +74,11 @@ fn rules_between_values_say_what_to_do() {
     );
     assert_eq!(
         problem("weather", json!({ "data": { "target": "cloud_cover" } })),
-        "`data.features`: `cloud_cover` is named twice; the target is seen by itself; leave it out of the features"
+        "`data.features`: names `cloud_cover` twice; the target is seen by itself; leave it out of the features"
     );
     assert_eq!(
         problem("stock", json!({ "data": { "val": 0.5, "test": 0.6 } })),
-        "`data.test`: val and test take 1.1 of the samples and leave none for training; make them smaller, such as 0.15 each"
+        "`data.test`: and `data.val` take 1.1 of the samples and leave none for training; make them smaller, such as 0.15 each"
     );
     assert_eq!(
         problem("stock", json!({ "data": { "tiker": "msft" } })),

@@ -76,8 +76,18 @@ fn cpu() -> Option<String> {
 }
 
 fn memory() -> Option<u64> {
-    let text = field("/proc/meminfo", "MemTotal")?;
-    text.split_whitespace()
+    bytes("/proc/meminfo", "MemTotal")
+}
+
+/// The most memory that this process has held so far, where the system counts it.
+pub fn peak_memory() -> Option<u64> {
+    bytes("/proc/self/status", "VmHWM")
+}
+
+/// A field in KiB, in bytes.
+fn bytes(path: &str, name: &str) -> Option<u64> {
+    field(path, name)?
+        .split_whitespace()
         .next()?
         .parse::<u64>()
         .ok()

@@ -9,7 +9,7 @@ use azura_learner::{ModelInfo, Outcome};
 use serde_json::{Value, json};
 
 use super::train::{Session, save, save_json};
-use super::{Context, Ended, scoreboard};
+use super::{Context, Ended, input, scoreboard};
 use crate::failure::{Code, Failure, Stop};
 use crate::output::{self, say};
 use crate::plot;
@@ -81,7 +81,7 @@ pub fn interrupted(session: Session<'_>, outcome: &Outcome) -> Ended {
     say!(
         "interrupted after step {}, saved. Continue with:  azura resume {}",
         text::thousands(outcome.steps as usize),
-        run.full_id()
+        context.name_of(run)
     );
     Err(Stop::quietly(exit))
 }
@@ -204,20 +204,18 @@ pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop>
         return output::json(result);
     }
     let number = |key: &str| result.get(key).and_then(Value::as_f64).unwrap_or(0.0);
+    let epochs = number("epochs") as usize;
+    let steps = text::counted(number("steps") as usize, "step");
     let stop = match result.get("stop").and_then(Value::as_str) {
-        Some("early_stop") => "stopped early",
-        Some("time_limit") => "time limit reached",
-        Some("max_steps") => "step limit reached",
-        _ => "trained",
+        Some("early_stop") => format!("stopped early after {}", text::counted(epochs, "epoch")),
+        Some("time_limit") => format!("time limit reached after {steps}, in epoch {epochs}"),
+        Some("max_steps") => format!("step limit reached after {steps}, in epoch {epochs}"),
+        _ => format!("trained after {}", text::counted(epochs, "epoch")),
     };
     let best = result
         .pointer("/best/epoch")
         .map_or(String::new(), |epoch| format!(", best at {epoch}"));
-    let head = format!(
-        "{stop} after {}{best}   {}",
-        text::counted(number("epochs") as usize, "epoch"),
-        text::duration(number("seconds"))
-    );
+    let head = format!("{stop}{best}   {}", text::duration(number("seconds")));
     let table = scoreboard::table(
         result.pointer("/metrics/test").unwrap_or(&Value::Null),
         result.get("baselines").unwrap_or(&Value::Null),
@@ -233,10 +231,16 @@ pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop>
     ))?;
     if context.talks() {
         say!("  model.safetensors · eval/predictions.csv · plots/");
-        let group = run.full_id();
-        let group = group.split('/').next().unwrap_or_default();
+        let name = context.name_of(run);
+        // The group means its newest run with a model; a run that was resumed may be older.
+        let newest = |group: &&str| {
+            name == run.full_id()
+                && input::model_path(context, group).is_ok_and(|path| path == run.model())
+        };
+        let group = name.split('/').next().filter(newest);
+        let name = group.unwrap_or(&name);
         say!(
-            "next   azura predict {group} IN.csv │ azura forecast {group} --steps 24 │ azura serve {group}"
+            "next   azura predict {name} IN.csv │ azura forecast {name} --steps 24 │ azura serve {name}"
         );
     }
     Ok(())
@@ -285,14 +289,17 @@ pub fn write_table(table: &azura_learner::data::Table, path: Option<&Path>) -> R
 }
 
 /// What to do when a model file is asked for and the run has none.
-pub fn no_model(run: &RunDir, status: Status) -> Failure {
+pub fn no_model(context: &Context, run: &RunDir, status: Status) -> Failure {
     let failure = Failure::new(
         Code::NotFound,
         format!("{} has no model: it is {status}", run.full_id()),
     );
     match status {
         Status::Running => failure.help("wait until it is finished"),
-        _ => failure.help(format!("finish it with `azura resume {}`", run.full_id())),
+        _ => failure.help(format!(
+            "finish it with `azura resume {}`",
+            context.name_of(run)
+        )),
     }
 }
 

@@ -28,7 +28,7 @@ pub fn model_path(context: &Context, name: &str) -> Result<PathBuf, Failure> {
         let finished = group.iter().find(|(run, _)| run.model().is_file());
         return match finished {
             Some((run, _)) => Ok(run.model()),
-            None => Err(finish::no_model(&group[0].0, group[0].1.status)),
+            None => Err(finish::no_model(context, &group[0].0, group[0].1.status)),
         };
     }
     if name.ends_with(".safetensors") {
@@ -44,7 +44,7 @@ pub fn model_path(context: &Context, name: &str) -> Result<PathBuf, Failure> {
                 return Ok(path);
             }
             let status = run_dir::Record::read(&run).map_or(Status::Lost, |record| record.status);
-            Err(finish::no_model(&run, status))
+            Err(finish::no_model(context, &run, status))
         }
         Err(_) if context.registry.get(name).is_ok() => Err(Failure::new(
             Code::NotFound,
@@ -152,14 +152,25 @@ pub fn source_of(path: &Path, model: &dyn Predictor) -> Result<Source, Stop> {
     }
 }
 
-/// Refuses to write over what is read, or into a folder that is not there, before anything is computed.
+/// Refuses to write over what is read, over a folder, or into one that is not there, before anything is computed.
 ///
 /// # Errors
-/// [`Code::Exists`] for a file that is also read, [`Code::NotFound`] for a folder that is not there.
+/// [`Code::Exists`] for a folder or a file that is also read, [`Code::NotFound`] for a folder that is not there.
 pub fn check_output(output: Option<&Path>, read: &[&Path]) -> Result<(), Stop> {
     let Some(output) = output.filter(|path| *path != Path::new("-")) else {
         return Ok(());
     };
+    if output.is_dir() {
+        return Err(
+            Failure::new(Code::Exists, format!("{} is a folder", output.display()))
+                .at(crate::failure::Place::File(output.to_path_buf()))
+                .help(format!(
+                    "name a file in it: -o {}",
+                    output.join("out.csv").display()
+                ))
+                .into(),
+        );
+    }
     let real = |path: &Path| path.canonicalize().ok();
     if let Some(same) = real(output)
         && let Some(read) = read.iter().find(|path| real(path).as_ref() == Some(&same))

@@ -33,6 +33,7 @@ use crate::failure::{Code, Failure, Place, Stop};
 use crate::near;
 use crate::output;
 use crate::progress;
+use crate::run_dir::RunDir;
 use crate::style::{self, ColorChoice};
 use crate::tokens::{Line, Token};
 
@@ -70,11 +71,16 @@ pub fn dispatch(context: &Context, command: Command) -> Ended {
 }
 
 impl Context {
-    /// What holds for every command, before it starts: `-C`, and that no word is left over.
+    /// What holds for every command, before it starts: every word is text, `-C`, and that no word is left over.
     ///
     /// # Errors
-    /// [`Code::CommandLine`] if the directory is not there or an override means nothing to the command.
+    /// [`Code::CommandLine`] if the directory is not there, a word is no text, or an override means nothing to the command.
     pub fn prepare(&self, command: &Command) -> Result<(), Stop> {
+        // A path goes into run.json and into JSON documents, which hold text only.
+        let words = self.line.rest.iter().zip(&self.line.index).skip(1);
+        if let Some((word, at)) = words.into_iter().find(|(word, _)| word.to_str().is_none()) {
+            return Err(not_text(word).at(Place::Argument(*at)).into());
+        }
         let free = matches!(
             command,
             Command::Help { .. } | Command::Version | Command::Completions { .. }
@@ -138,6 +144,11 @@ impl Context {
             &|text| ColorChoice::from_str(text, true).is_ok(),
             "auto, always, never",
         );
+        if let Some(runs) = std::env::var_os("AZURA_RUNS")
+            && runs.to_str().is_none()
+        {
+            failures.push(not_text(&runs).at(Place::Env("AZURA_RUNS".to_string())));
+        }
         if let Err(stop) = self.threads() {
             failures.extend_from_slice(stop.failures());
         }
@@ -155,16 +166,21 @@ impl Context {
 
     /// Where runs are kept: `--runs`, `AZURA_RUNS`, or `./runs`.
     pub fn runs(&self) -> PathBuf {
-        let from_env = || {
-            std::env::var_os("AZURA_RUNS")
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
+        self.globals.runs.clone().unwrap_or_else(usual_runs)
+    }
+
+    /// What means this run in the next command, without the flags of this one: its id where runs are looked for
+    /// anyway, else its path.
+    pub fn name_of(&self, run: &RunDir) -> String {
+        let path = match self.globals.directory {
+            Some(_) => std::path::absolute(run.path()).unwrap_or_else(|_| run.path().to_path_buf()),
+            None => run.path().to_path_buf(),
         };
-        self.globals
-            .runs
-            .clone()
-            .or_else(from_env)
-            .unwrap_or_else(|| PathBuf::from("runs"))
+        if path == usual_runs().join(run.full_id()) {
+            run.full_id()
+        } else {
+            path.display().to_string()
+        }
     }
 
     /// The device of `--device` or `AZURA_DEVICE`, if this build and machine have it.
@@ -251,8 +267,18 @@ impl Context {
     /// # Errors
     /// Everything that is wrong with files, variables and words before the app is known.
     pub fn layers(&self, flags: &[(&'static str, &str, Option<&String>)]) -> Result<Layers, Stop> {
-        let mut tokens: Vec<Token> = flags
-            .iter()
+        let tokens = self.overrides(flags);
+        let home = layers::home();
+        layers::gather(&self.globals, &tokens, home.as_deref(), &environment)
+            .map_err(Stop::before_start)
+    }
+
+    /// What the command line says about keys, in the order of its words, so that the last one counts.
+    pub fn overrides(&self, flags: &[(&'static str, &str, Option<&String>)]) -> Vec<Token> {
+        let seed = self.globals.seed.map(|seed| seed.to_string());
+        let seed = ("--seed", "train.seed", seed.as_ref());
+        let short = flags.iter().chain([&seed]);
+        let mut tokens: Vec<Token> = short
             .filter_map(|(flag, key, value)| {
                 let index = match self.place_of(flag) {
                     Some(Place::Argument(n)) => n,
@@ -267,9 +293,8 @@ impl Context {
             })
             .collect();
         tokens.extend(self.line.overrides.iter().cloned());
-        let home = layers::home();
-        layers::gather(&self.globals, &tokens, home.as_deref(), &environment)
-            .map_err(Stop::before_start)
+        tokens.sort_by_key(|token| token.argument);
+        tokens
     }
 
     /// The app of this name.
@@ -325,6 +350,12 @@ impl Context {
     }
 }
 
+/// A word or path that is not UTF-8.
+pub fn not_text(word: &std::ffi::OsStr) -> Failure {
+    let message = format!("`{}` is not UTF-8", word.display());
+    Failure::new(Code::CommandLine, message).help("use paths whose names are UTF-8 text")
+}
+
 /// A configuration file is written for one app: its keys mean something else, or nothing, to another.
 fn other_app(name: &str, owner: &str, origin: &Origin) -> Failure {
     let file = match origin {
@@ -346,6 +377,13 @@ fn other_app(name: &str, owner: &str, origin: &Origin) -> Failure {
 
 /// A configuration file without keys.
 const NOTHING: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
+
+/// Where runs are kept if no flag says otherwise.
+fn usual_runs() -> PathBuf {
+    std::env::var_os("AZURA_RUNS")
+        .filter(|folder| !folder.is_empty())
+        .map_or_else(|| PathBuf::from("runs"), PathBuf::from)
+}
 
 /// The variables of this process that are text.
 fn environment() -> Vec<(String, String)> {

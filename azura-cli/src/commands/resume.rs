@@ -24,23 +24,26 @@ pub fn run(context: &Context, args: Resume) -> Ended {
         Some(name) => run_dir::find(&runs, name)?,
         None => run_dir::latest_unfinished(&runs)?,
     };
-    // Before the run is read: a process that ends in this moment would make the record stale.
-    let lease = Lease::take(&run)?;
-    let mut record = Record::read(&run)?;
     let plan = plan(context, &run)?;
     context.device()?;
     let extended = plan.config.origins.values().any(from_command_line);
+    // A finished run is only looked at, and may lie where nothing can be written. One whose model file was removed
+    // makes it again.
+    let record = Record::read(&run)?;
     if record.status == Status::Finished
         && !extended
-        && let Some(result) = record.result.clone()
+        && run.model().is_file()
+        && let Some(result) = record.result
     {
-        drop(lease);
         if context.talks() {
             say!("{} is finished; this is its result", run.full_id());
         }
         finish::show(context, &run, &result)?;
         return Ok(0);
     }
+    let lease = Lease::take(&run)?;
+    // Again: a process that ended in between has made the record stale.
+    let mut record = Record::read(&run)?;
     let resume = run.last_checkpoint().exists();
     record.status = Status::Running;
     record.started = run_dir::now();
@@ -85,10 +88,9 @@ fn plan(context: &Context, run: &RunDir) -> Result<train::Plan, Stop> {
     let config = run.file("config.toml");
     let globals = Globals {
         config: Some(config),
-        seed: context.globals.seed,
         ..Globals::default()
     };
-    let layers = layers::gather(&globals, &context.line.overrides, None, &Vec::new)
+    let layers = layers::gather(&globals, &context.overrides(&[]), None, &Vec::new)
         .map_err(Stop::before_start)?;
     let app = context.app_or_configured(None, &layers)?;
     let resolved = resolved(app, &layers)?;

@@ -133,7 +133,7 @@ fn show(context: &Context, name: Option<&str>) -> Ended {
     let mut lines = vec![
         ("run", run.path().display().to_string()),
         ("app", record.app.clone()),
-        ("status", status(&run, &record)),
+        ("status", status(context, &run, &record)),
         ("created", record.created.clone()),
         ("command", record.command.join(" ")),
         ("version", record.version.clone()),
@@ -182,17 +182,17 @@ fn show(context: &Context, name: Option<&str>) -> Ended {
     Ok(0)
 }
 
-fn status(run: &RunDir, record: &Record) -> String {
+fn status(context: &Context, run: &RunDir, record: &Record) -> String {
     match record.status {
         Status::Lost => format!(
             "lost: its process died; continue with `azura resume {}`",
-            run.full_id()
+            context.name_of(run)
         ),
         Status::Interrupted | Status::Failed => {
             format!(
                 "{}; continue with `azura resume {}`",
                 record.status,
-                run.full_id()
+                context.name_of(run)
             )
         }
         other => other.to_string(),

@@ -97,8 +97,12 @@ pub fn verdict(scores: &Scores) -> Option<String> {
             text::number(*value)
         )
     } else {
+        let how = match *share > 0.0 {
+            true => "not even 1 % better than",
+            false => "no better than",
+        };
         format!(
-            "no better than {}: {metric} {} against {}",
+            "{how} {}: {metric} {} against {}",
             unbeaten.join(", "),
             text::number(model),
             text::number(*value)
@@ -159,6 +163,10 @@ mod tests {
             )
             .as_deref(),
             Some("no better than drift, persistence: mae 0.9950 against 0.9900")
+        );
+        assert_eq!(
+            of("mae", 0.995, &[("persistence", 1.0)]).as_deref(),
+            Some("not even 1 % better than persistence: mae 0.9950 against 1.000")
         );
         assert_eq!(
             of("accuracy", 0.9, &[("majority_class", 0.1)]).as_deref(),

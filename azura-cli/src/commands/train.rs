@@ -147,15 +147,18 @@ fn no_such_file(context: &Context, what: &str) -> Stop {
 
 /// The data file as an absolute path, so that the run can be resumed from anywhere.
 fn existing(path: &Path, origin: &Origin) -> Result<PathBuf, Stop> {
-    std::path::absolute(path)
+    let found = std::path::absolute(path)
         .ok()
         .filter(|path| path.exists())
         .ok_or_else(|| {
             Failure::new(Code::Data, format!("the data file {} is not there", path.display()))
                 .at(origin.value_place())
                 .help("paths on the command line start from the working directory, paths in a file from that file")
-                .into()
-        })
+        })?;
+    match found.to_str() {
+        Some(_) => Ok(found),
+        None => Err(super::not_text(found.as_os_str()).into()),
+    }
 }
 
 /// A run's group is a directory's name, so it must be a plain one.
@@ -176,12 +179,15 @@ fn dry_run(context: &Context, plan: &Plan) -> Ended {
     let training = context.with_threads(|| plan.app.start(&plan.config.value, &plan.source))??;
     let need = context
         .with_threads(|| rehearse(&*training))?
-        .map_err(|error| placed(error, plan))?;
+        .map_err(|error| placed(error, plan, false))?;
     let summary = training.summary();
     let parameters = training.store().numel();
-    // The gradients are part of the step; the weights of the best epoch are a second set.
-    let model = 2 * need.weights + need.moments;
-    let total = model + need.step;
+    let tried = super::doctor::peak_memory();
+    // The weights of the best epoch are a second set. A checkpoint copies weights and moments and then writes both sets
+    // and the moments into one buffer.
+    let checkpoint = 3 * need.weights + 2 * need.moments;
+    let more = need.weights + need.moments + checkpoint;
+    let total = tried.unwrap_or(need.weights + need.step) + more;
     if context.globals.json {
         output::json(&json!({
             "schema": "azura.train/1",
@@ -191,9 +197,11 @@ fn dry_run(context: &Context, plan: &Plan) -> Ended {
             "parameters": parameters,
             "memory": {
                 "bytes": total,
+                "tried": tried,
                 "weights": need.weights,
                 "best_weights": need.weights,
                 "moments": need.moments,
+                "checkpoint": checkpoint,
                 "step": need.step,
                 "step_rows": need.rows,
             },
@@ -203,14 +211,16 @@ fn dry_run(context: &Context, plan: &Plan) -> Ended {
     } else {
         finish::say_data(summary);
         say!("model  {} parameters", text::thousands(parameters));
+        let step = format!("one step of {} rows, {}", need.rows, text::bytes(need.step));
         say!(
-            "memory {}   weights twice and the optimiser's moments {} │ one step of {} rows, as tried, {}",
+            "memory about {}   {} │ best weights, moments and a checkpoint being written, {}",
             text::bytes(total),
-            text::bytes(model),
-            need.rows,
-            text::bytes(need.step)
+            match tried {
+                Some(tried) => format!("as tried, {}, of which {step}", text::bytes(tried)),
+                None => format!("weights and {step} (without data and program)"),
+            },
+            text::bytes(more)
         );
-        say!("       not counted: the data, checkpoints while they are written, the program");
         say!(
             "nothing was started (--dry-run).   azura config print {}",
             plan.app.name()
@@ -219,8 +229,8 @@ fn dry_run(context: &Context, plan: &Plan) -> Ended {
     Ok(0)
 }
 
-/// What a rehearsal found, where the configuration says it.
-fn placed(error: azura_learner::Error, plan: &Plan) -> Stop {
+/// What is wrong with a value once the data and the model are known, where the configuration says it.
+fn placed(error: azura_learner::Error, plan: &Plan, begun: bool) -> Stop {
     let azura_learner::Error::Config(problems) = error else {
         return error.into();
     };
@@ -228,7 +238,11 @@ fn placed(error: azura_learner::Error, plan: &Plan) -> Stop {
         let place = plan.config.origin(&problem.key).value_place();
         Failure::from(problem).at(place)
     });
-    Stop::before_start(failures.collect())
+    let failures: Vec<_> = failures.collect();
+    match begun {
+        true => failures.into(),
+        false => Stop::before_start(failures),
+    }
 }
 
 /// Listens for Ctrl-C and SIGTERM: the first raises `stop`.
@@ -397,7 +411,7 @@ impl Session<'_> {
         let trained = self
             .context
             .with_threads(|| start(*app, &config.value, source, &paths, observers, &self.stop))?;
-        Ok(trained?)
+        trained.map_err(|error| placed(error, self.plan, begun.load(Ordering::Relaxed)))
     }
 }
 
@@ -412,12 +426,20 @@ impl Observer for Marker {
     fn on(&mut self, event: &Event<'_>) {
         match event {
             Event::Data(summary) if !self.quiet => finish::say_data(summary),
-            Event::Started { parameters, .. } => {
+            Event::Started {
+                parameters,
+                resumed,
+                ..
+            } => {
                 if !self.begun.swap(true, Ordering::Relaxed) {
                     run_dir::mark_latest(&self.run);
                 }
                 if !self.quiet {
                     say!("model  {} parameters", text::thousands(*parameters));
+                    if let Some(at) = resumed {
+                        let step = text::thousands(at.step as usize);
+                        say!("resume after step {step}, in epoch {}", at.epoch + 1);
+                    }
                 }
             }
             _ => {}

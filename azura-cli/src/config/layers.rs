@@ -77,19 +77,6 @@ pub fn gather(
         layers.file = Some(path);
     }
     add(Ok(from_env(&variables)), &mut layers);
-    let mut seed = None;
-    if let Some(value) = globals.seed {
-        seed = Some(Assignment {
-            key: "train.seed".to_string(),
-            set: Set::Value(value.into()),
-            origin: Origin::Argument {
-                index: 0,
-                flag: Some("--seed"),
-            },
-            base: None,
-        });
-    }
-    add(Ok(seed.into_iter().collect()), &mut layers);
     add(Ok(overrides.iter().map(from_token).collect()), &mut layers);
     if failures.is_empty() {
         Ok(layers)

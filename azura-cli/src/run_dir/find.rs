@@ -48,7 +48,8 @@ fn directories(path: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let mut found: Vec<_> = entries
         .map(|entry| entry.path())
-        .filter(|path| path.is_dir() && !super::file_name(path).starts_with('.'))
+        .filter(|path| path.to_str().is_some() && path.is_dir())
+        .filter(|path| !super::file_name(path).starts_with('.'))
         .collect();
     found.sort();
     found

@@ -98,7 +98,9 @@ impl Record {
             status: Status::Running,
             created: now.clone(),
             started: now,
-            command: std::env::args().collect(),
+            command: std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect(),
             version: env!("CARGO_PKG_VERSION").to_string(),
             host: lease::host(),
             ..Record::default()
