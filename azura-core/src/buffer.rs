@@ -6,7 +6,7 @@
 //! training step that allocates afresh).
 
 use crate::Element;
-use std::alloc::{Layout as Memory, alloc, dealloc};
+use std::alloc::{Layout as Memory, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,7 +65,8 @@ pub fn bytes_from_system() -> u64 {
     BYTES.load(Ordering::Relaxed)
 }
 
-/// Gives the memory that no tensor uses back to the system.
+/// Gives the memory that no tensor uses back to the system. Each thread keeps up to 8 MiB of working memory of its kernels, which
+/// is not counted here.
 pub fn release_unused_memory() {
     for (class, blocks) in POOL.iter().enumerate() {
         let (power, above) = (class / STEPS + SMALLEST.ilog2() as usize, class % STEPS);
@@ -113,14 +114,17 @@ impl Buffer {
                 BYTES.fetch_add(size as u64, Ordering::Relaxed);
                 // SAFETY: the size is at least 64 and the alignment a power of two. Memory is
                 // zeroed once so that no byte is ever uninitialised in the sense of the language.
-                unsafe {
+                let memory = || unsafe {
                     let memory = Memory::from_size_align_unchecked(size, ALIGN);
-                    let Some(block) = NonNull::new(alloc(memory)) else {
-                        std::panic::panic_any(OutOfMemory { bytes: size })
-                    };
-                    block.write_bytes(0, size);
-                    block
-                }
+                    NonNull::new(alloc_zeroed(memory))
+                };
+                let again = || {
+                    // What is free in other classes may be enough.
+                    release_unused_memory();
+                    memory()
+                };
+                let block = memory().or_else(again);
+                block.unwrap_or_else(|| std::panic::panic_any(OutOfMemory { bytes: size }))
             }
         };
         Buffer { block, bytes }

@@ -207,3 +207,30 @@ fn any_number_of_threads_gives_the_same_bits() {
         }
     }
 }
+
+/// A bias's gradient is a sum over all steps of all sequences: a single chain in f32 would lose three digits of it.
+#[test]
+fn gradients_of_biases_keep_their_digits() -> Result<()> {
+    let (batch, time) = (64, 512);
+    let full = |shape: &[usize], x: f64| Tensor::full(shape, x, DType::F32);
+    let bias = full(&[1], 0.1)?.variable();
+    let weights = RecurrentWeights {
+        w_ih: full(&[1, 1], 0.5)?,
+        w_hh: full(&[1, 1], 0.0)?,
+        b_ih: Some(bias.clone()),
+        b_hh: None,
+        w_hr: None,
+    };
+    let x = full(&[batch, time, 1], 0.3)?;
+    let y = x.rnn_tanh(
+        &[weights],
+        None,
+        RecurrentOptions::default(),
+        &mut Rng::new(0),
+    )?;
+    let got = grad(&y.output.sum_all()?, &[&bias])?;
+    let want = (batch * time) as f64 * (1.0 - 0.25f64.tanh().powi(2));
+    let got = f64::from(got[0].item::<f32>()?);
+    assert!((got / want - 1.0).abs() < 1e-6, "{got} for {want}");
+    Ok(())
+}

@@ -136,12 +136,22 @@ impl Conv {
         let mut turned = Buffer::uninit(size_of_val(w));
         let turned = turned.as_mut_slice::<T>();
         let phases = |axis: usize| 0..self.stride[axis].min(self.x[axis]);
+        // A stride may leave places that no tap reaches.
+        if self.stride != [1; 3] || self.outputs == 0 {
+            let channels = self.groups * self.inputs;
+            for (i, plane) in dx.chunks_exact_mut(self.x.iter().product()).enumerate() {
+                plane.fill(bias.map_or(T::default(), |bias| bias[i % channels]));
+            }
+        }
         for z in phases(0) {
             for y in phases(1) {
                 for x in phases(2) {
                     let phase = [z, y, x];
                     let columns = self.turned_columns(phase);
                     let k = columns.rows();
+                    if k == 0 {
+                        continue;
+                    }
                     self.turn(&columns, w, taps, turned);
                     let turned = &*turned;
                     let a = |group: usize| Mat::new(&turned[group * m * k..][..m * k], m, k);

@@ -73,9 +73,8 @@ impl<'a, T> Mat<'a, T> {
         row_stride: usize,
         col_stride: usize,
     ) -> Self {
-        let inside = rows == 0
-            || cols == 0
-            || (rows - 1) * row_stride + (cols - 1) * col_stride < data.len();
+        let inside =
+            rows == 0 || cols == 0 || extent([rows, cols], [row_stride, col_stride]) <= data.len();
         assert!(
             inside,
             "a {rows} x {cols} matrix with strides {row_stride}, {col_stride} in {} elements",
@@ -248,17 +247,23 @@ pub(crate) unsafe fn gemm_at<T: Real>(
     unsafe { run(set, a, b, c, c_stride, epilogue) };
 }
 
+/// How many elements a matrix that is not empty reaches over; no less where that is more than a number holds.
+fn extent(sizes: [usize; 2], strides: [usize; 2]) -> usize {
+    let ends = [0, 1].map(|axis| (sizes[axis] - 1).saturating_mul(strides[axis]));
+    ends[0].saturating_add(ends[1]).saturating_add(1)
+}
+
 /// Whether `len` elements hold a C whose rows are `c_stride` apart.
 fn fits<T>(a: &Mat<'_, T>, b: &Right<'_, T>, len: usize, c_stride: usize) -> bool {
     let (m, (_, n)) = (a.rows, b.size());
-    m == 0 || n == 0 || (m - 1) * c_stride + n <= len
+    m == 0 || n == 0 || extent([m, n], [c_stride, 1]) <= len
 }
 
 /// `dst[i + j·dst_row] = src[i, j]`: the transpose, with rows `dst_row` apart. Up to a vector beyond the last column
 /// may be overwritten with anything.
 ///
 /// # Panics
-/// If `dst` is too small, or its rows are not 8 elements longer than those of the transpose.
+/// If `dst` is too small, or its rows are shorter than those of the transpose rounded up to a block of the kernels.
 pub(crate) fn transpose<T: Real>(src: Mat<'_, T>, dst: &mut [T], dst_row: usize) {
     let kernels = T::kernels(InstructionSet::current());
     let (rows, cols) = src.size();

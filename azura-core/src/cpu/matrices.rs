@@ -68,8 +68,11 @@ impl<'a, T: Copy> Target<'a, T> {
         if len == 0 {
             return &mut [];
         }
-        let start = self.starts[index] + row * self.row;
-        assert!(start + len <= self.len, "the row lies in the target");
+        let start = self.starts[index].saturating_add(row.saturating_mul(self.row));
+        assert!(
+            start.saturating_add(len) <= self.len,
+            "the row lies in the target"
+        );
         // SAFETY: the elements lie inside the slice that `new` borrowed; nobody else accesses them.
         unsafe { std::slice::from_raw_parts_mut(self.data.get().add(start), len) }
     }

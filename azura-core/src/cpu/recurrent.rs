@@ -19,7 +19,7 @@ mod rnn;
 mod sums;
 
 use super::gemm::Real;
-use super::gemm::pack::with_scratch;
+use super::gemm::pack::with_slice;
 use super::threads::split;
 pub(crate) use backward::backward;
 use buffers::{Ahead, Buffers};
@@ -268,19 +268,10 @@ fn check<C: Cell, T>(d: &Dims<'_>, x: &[T], w: &Weights<'_, T>, init: State<'_, 
 
 fn check_out<T>(d: &Dims<'_>, out: &[T], stride: usize) {
     let rows = d.batch * d.time;
-    let room = rows == 0 || (stride >= d.output && (rows - 1) * stride + d.output <= out.len());
+    let extent = (rows.max(1) - 1).saturating_mul(stride);
+    let extent = extent.saturating_add(d.output);
+    let room = rows == 0 || (stride >= d.output && extent <= out.len());
     assert!(room, "the output has room for [B, T, P] with its stride");
-}
-
-fn with_zeros<T: Real, R>(len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
-    with_scratch(len, |p: *mut T| {
-        for i in 0..len {
-            // SAFETY: the scratch memory has room for `len` elements.
-            unsafe { p.add(i).write(T::default()) };
-        }
-        // SAFETY: `len` elements, just written, that nobody else knows of.
-        f(unsafe { std::slice::from_raw_parts_mut(p, len) })
-    })
 }
 
 /// Calls `f` with the input weights `[G·H, I]` in the order of the blocks.
@@ -288,9 +279,10 @@ fn with_rotated<C: Cell, T: Real, R>(d: &Dims<'_>, w_ih: &[T], f: impl FnOnce(&[
     if C::HIDDEN_AT == 0 {
         return f(w_ih);
     }
-    with_zeros(w_ih.len(), |rotated: &mut [T]| {
-        rotated.copy_from_slice(w_ih);
-        rotated.rotate_right(C::HIDDEN_AT * d.hidden * d.input);
+    with_slice(w_ih.len(), |rotated: &mut [T]| {
+        let (last, first) = w_ih.split_at(w_ih.len() - C::HIDDEN_AT * d.hidden * d.input);
+        rotated[..first.len()].copy_from_slice(first);
+        rotated[first.len()..].copy_from_slice(last);
         f(rotated)
     })
 }

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
@@ -209,7 +209,13 @@ impl Job<'_> {
         }));
         if let Err(payload) = result {
             self.next.store(self.parts, Ordering::Relaxed);
-            lock(&self.panic).get_or_insert(payload);
+            let mut first = lock(&self.panic);
+            if first.is_none() {
+                *first = Some(payload);
+            } else {
+                // Dropping it might panic once more, here where nobody catches.
+                std::mem::forget(payload);
+            }
         }
     }
 }
@@ -236,7 +242,7 @@ struct Pool {
 }
 
 struct Worker {
-    thread: OnceLock<Thread>,
+    thread: Thread,
     asleep: AtomicBool,
 }
 
@@ -284,10 +290,8 @@ impl Pool {
             self.state
                 .store(number | ((open as u64) << LIMIT_SHIFT), Ordering::SeqCst);
             for worker in &workers[..open] {
-                if worker.asleep.load(Ordering::SeqCst)
-                    && let Some(thread) = worker.thread.get()
-                {
-                    thread.unpark();
+                if worker.asleep.load(Ordering::SeqCst) {
+                    worker.thread.unpark();
                 }
             }
         }
@@ -323,15 +327,20 @@ impl Pool {
 
     fn spawn(&'static self, index: usize) -> Option<&'static Worker> {
         // Workers live as long as the process.
-        let worker: &'static Worker = Box::leak(Box::new(Worker {
-            thread: OnceLock::new(),
-            asleep: AtomicBool::new(false),
-        }));
+        let (send, receive) = mpsc::sync_channel::<&'static Worker>(1);
         let handle = thread::Builder::new()
             .name(format!("azura-{}", index + 1))
-            .spawn(move || with_threads(1, || self.serve(worker, index as u64)))
+            .spawn(move || {
+                if let Ok(worker) = receive.recv() {
+                    with_threads(1, || self.serve(worker, index as u64));
+                }
+            })
             .ok()?;
-        worker.thread.set(handle.thread().clone()).ok();
+        let worker: &'static Worker = Box::leak(Box::new(Worker {
+            thread: handle.thread().clone(),
+            asleep: AtomicBool::new(false),
+        }));
+        send.send(worker).ok()?;
         Some(worker)
     }
 

@@ -262,3 +262,31 @@ fn logic_and_tests() -> Result<()> {
     assert_eq!(chosen.to_vec::<i64>()?, [-1, -2, -3, 4]);
     Ok(())
 }
+
+/// Odd functions keep the sign of a zero.
+#[test]
+fn zeros_keep_their_sign() -> Result<()> {
+    let odd: &[(&str, Apply)] = &[
+        ("tanh", Tensor::tanh),
+        ("sin", Tensor::sin),
+        ("tan", Tensor::tan),
+        ("asin", Tensor::asin),
+        ("atan", Tensor::atan),
+        ("sinh", Tensor::sinh),
+        ("erf", Tensor::erf),
+        ("expm1", Tensor::expm1),
+        ("log1p", Tensor::log1p),
+        ("softsign", Tensor::softsign),
+        ("gelu", Tensor::gelu),
+        ("silu", Tensor::silu),
+    ];
+    for (name, f) in odd {
+        for (zero, wide) in [(0.0f32, 0.0f64), (-0.0, -0.0)] {
+            let y = f(Tensor::from_slice(&[zero], [1])?)?.item::<f32>()?;
+            assert_eq!(y.to_bits(), zero.to_bits(), "{name} of {zero:?} in f32");
+            let y = f(Tensor::from_slice(&[wide], [1])?)?.item::<f64>()?;
+            assert_eq!(y.to_bits(), wide.to_bits(), "{name} of {wide:?} in f64");
+        }
+    }
+    Ok(())
+}

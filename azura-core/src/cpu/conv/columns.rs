@@ -4,8 +4,6 @@ use std::ops::Range;
 
 /// Runs of neighbours that are found before they are copied for all rows.
 const RUNS: usize = 64;
-/// Elements that are copied at a time.
-const BLOCK: usize = 8;
 
 /// One element of the kernel along one axis.
 #[derive(Clone, Debug)]
@@ -209,27 +207,11 @@ impl Columns {
         let to = &mut to[from - first..end - first];
         let row = &row[(from * step).wrapping_add_signed(tap.offset)..];
         if step == 1 {
-            copy(&row[..to.len()], to);
+            to.copy_from_slice(&row[..to.len()]);
         } else {
             for (to, x) in to.iter_mut().zip(row.iter().step_by(step)) {
                 *to = *x;
             }
         }
-    }
-}
-
-/// A run is shorter than a call of the system's copy is worth: blocks of eight, the last one over the one before.
-#[inline(always)]
-fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    let len = to.len();
-    if len < BLOCK {
-        for (to, x) in to.iter_mut().zip(from) {
-            *to = *x;
-        }
-        return;
-    }
-    let whole = (0..len - BLOCK).step_by(BLOCK);
-    for start in whole.chain([len - BLOCK]) {
-        to[start..start + BLOCK].copy_from_slice(&from[start..start + BLOCK]);
     }
 }

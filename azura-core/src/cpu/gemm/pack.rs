@@ -2,6 +2,7 @@
 
 use super::tile::Kernels;
 use super::{Mat, Real, k_blocks, part};
+use crate::buffer::Buffer;
 use crate::cpu::simd::InstructionSet;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -9,6 +10,9 @@ use std::ops::Range;
 /// One cache line: the unit of the scratch memory, so that vectors of a packed panel never straddle two lines.
 #[repr(align(64))]
 struct Line(#[allow(dead_code)] [u8; 64]);
+
+/// More than this comes from the pool of the tensors: the matrix kernels need no more, and threads keep it for ever.
+const KEPT: usize = 8 << 20;
 
 thread_local! {
     /// Buffers of this thread that nobody uses at the moment.
@@ -18,11 +22,20 @@ thread_local! {
 /// Calls `f` with cache-line aligned memory for `len` elements, which this thread keeps for the next call. It holds
 /// what was left there.
 pub(crate) fn with_scratch<T: Copy, R>(len: usize, f: impl FnOnce(*mut T) -> R) -> R {
+    let bytes = len * size_of::<T>();
+    if bytes > KEPT {
+        return f(Buffer::uninit(bytes)
+            .as_mut_slice::<f32>()
+            .as_mut_ptr()
+            .cast());
+    }
     let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
-    let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
+    let lines = bytes.div_ceil(size_of::<Line>());
     if buffer.len() < lines {
-        // Written once as it grows, so that every byte is initialised.
-        buffer.resize_with(lines, || Line([0; 64]));
+        // Written once, so that every byte is initialised.
+        buffer = std::iter::repeat_with(|| Line([0; 64]))
+            .take(lines)
+            .collect();
     }
     let result = f(buffer.as_mut_ptr().cast());
     FREE.with_borrow_mut(|free| free.push(buffer));
@@ -146,47 +159,24 @@ pub(super) unsafe fn tiles<T: Real>(
             .data
             .as_ptr()
             .wrapping_add(rows.start * a.row_stride + k.start * a.col_stride);
-        if a.col_stride == 1 && a.row_stride != 1 {
-            let mut to = dst;
-            for t in 0..tiles {
-                let (tile, skip) = (tile(t), tile(t).start - rows.start);
-                let stride = tile_stride(kernels, tile.len());
-                (kernels.transpose)(
-                    src.add(skip * a.row_stride),
-                    a.row_stride,
-                    to,
-                    stride,
-                    tile.len(),
-                    k.len(),
-                );
-                to = to.add(stride * k.len());
-            }
-        } else {
-            // All tiles for one k before the next k: where A is stored by columns, its memory is read in order.
-            let (size, longer) = (rows.len() / tiles, rows.len() % tiles);
-            for p in 0..k.len() {
-                let (mut from, mut to) = (src.add(p * a.col_stride), dst);
-                // Rows of A from this tile's first one on.
-                let mut left = a.rows - rows.start;
-                for t in 0..tiles {
-                    let height = size + usize::from(t < longer);
-                    let stride = tile_stride(kernels, height);
-                    // Whole vectors: what is read beyond the tile belongs to the next one.
-                    match (a.row_stride == 1 && stride <= left, stride) {
-                        (true, 16) => copy_rows::<T, 16>(from, 0, to.add(p * 16), 1),
-                        (true, 8) => copy_rows::<T, 8>(from, 0, to.add(p * 8), 1),
-                        _ => {
-                            for i in 0..height {
-                                to.add(p * stride + i)
-                                    .write(from.add(i * a.row_stride).read());
-                            }
-                        }
+        let mut to = dst;
+        for t in 0..tiles {
+            let (tile, skip) = (tile(t), tile(t).start - rows.start);
+            let (from, stride) = (
+                src.add(skip * a.row_stride),
+                tile_stride(kernels, tile.len()),
+            );
+            if a.col_stride == 1 {
+                (kernels.transpose)(from, a.row_stride, to, stride, tile.len(), k.len());
+            } else {
+                for p in 0..k.len() {
+                    let (from, to) = (from.add(p * a.col_stride), to.add(p * stride));
+                    for i in 0..tile.len() {
+                        to.add(i).write(from.add(i * a.row_stride).read());
                     }
-                    from = from.wrapping_add(height * a.row_stride);
-                    to = to.wrapping_add(stride * k.len());
-                    left -= height;
                 }
             }
+            to = to.add(stride * k.len());
         }
     }
 }

@@ -318,3 +318,19 @@ fn inner_sizes_must_agree() {
 fn a_matrix_must_fit_its_data() {
     Mat::new(&[0.0f32; 5], 2, 3);
 }
+
+#[test]
+fn a_negative_zero_is_one_for_every_number_of_rows() {
+    // Every product is too small for a number, and negative.
+    let (m, n, k) = (3, 8, 1 << 15);
+    let (a, b) = (vec![-1e-30f32; m * k], vec![1e-30f32; n * k]);
+    let (a, b) = (Mat::new(&a, m, k), Mat::new(&b, n, k).t());
+    let mut whole = vec![1.0f32; m * n];
+    with_threads(1, || gemm(a, b, &mut whole, n, Epilogue::default()));
+    assert!(whole.iter().all(|x| x.to_bits() == (-0.0f32).to_bits()));
+    for row in 0..m {
+        let mut c = vec![1.0f32; n];
+        gemm(a.rows(row..row + 1), b, &mut c, n, Epilogue::default());
+        assert!(c.iter().all(|x| x.to_bits() == (-0.0f32).to_bits()));
+    }
+}

@@ -6,6 +6,8 @@ use std::sync::atomic::{Ordering, compiler_fence};
 
 /// What one call of the micro-kernel works on. Rows, columns and vectors of the tile are fixed by the function called.
 pub(crate) struct Tile<'a, E> {
+    /// What each sum begins with: 0, or -0 where B holds sums already, whose sign of zero stays.
+    pub start: E,
     /// Length of the sum over one block of B.
     pub k: usize,
     /// Where each block of B begins, from `b` on: the sum goes through all of them, and A goes on from one to the next.
@@ -132,7 +134,7 @@ unsafe fn sum<V: Lanes, const MR: usize, const NV: usize>(
 ) -> [[V; NV]; MR] {
     // SAFETY: the caller vouches for the tile and the instruction set.
     unsafe {
-        let mut acc = [[V::zero(); NV]; MR];
+        let mut acc = [[V::splat(&raw const t.start); NV]; MR];
         let mut a = t.a;
         for block in t.blocks {
             let mut b = t.b.wrapping_add(*block);

@@ -187,7 +187,7 @@ impl<T: Real> Part<'_, T> {
             };
             let run = self.kernels.tiles[tile.len() - 1][vectors - 1];
             // SAFETY: the kernel is of the tile's size; the rest is the caller's contract.
-            unsafe { self.tile(run, a, b, k.len(), k, &tile, cols) };
+            unsafe { self.tile(run, T::default(), a, b, k.len(), k, &tile, cols) };
         }
     }
 
@@ -209,7 +209,7 @@ impl<T: Real> Part<'_, T> {
     }
 
     /// One tile over the block `k`; after the last k with its bias and activation. `terms` is the length of `k`, or 1
-    /// if `b` holds sums over `k` that were made before.
+    /// if `b` holds sums over `k` that were made before; they begin with `start`.
     ///
     /// # Safety
     /// `run` takes tiles of this size, the sources hold `terms` steps; the rest as for [`Part::run`].
@@ -217,6 +217,7 @@ impl<T: Real> Part<'_, T> {
     unsafe fn tile(
         &self,
         run: TileFn<T>,
+        start: T,
         a: Source<T>,
         b: Source<T>,
         terms: usize,
@@ -234,6 +235,7 @@ impl<T: Real> Part<'_, T> {
         let finish = k.end == self.a.cols;
         let c = c.get().wrapping_add(row * stride + cols.start);
         let tile = Tile {
+            start,
             k: terms,
             blocks: &[0],
             a: a.at,
@@ -291,6 +293,7 @@ impl<T: Real> Part<'_, T> {
                     unsafe {
                         self.tile(
                             self.kernels.row,
+                            T::default(),
                             self.rows_of_a(0, k.start),
                             source,
                             k.len(),
@@ -325,7 +328,7 @@ impl<T: Real> Part<'_, T> {
                             sums.as_mut_ptr(),
                         );
                     };
-                    // 1 times a sum is the sum: the tile only finishes it.
+                    // -0 and 1 times a sum is the sum, a zero's sign too: the tile only finishes it.
                     let ones = Source {
                         at: &raw const one,
                         row: 0,
@@ -338,7 +341,7 @@ impl<T: Real> Part<'_, T> {
                     };
                     let run = self.kernels.tiles[0][now.len().div_ceil(self.kernels.lanes) - 1];
                     // SAFETY: as above; whole vectors of `sums` are there to be read.
-                    unsafe { self.tile(run, ones, source, 1, &k, &(0..1), &now) };
+                    unsafe { self.tile(run, T::lit(-0.0), ones, source, 1, &k, &(0..1), &now) };
                 }
                 cols.start = now.end;
             }

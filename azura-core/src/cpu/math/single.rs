@@ -94,7 +94,8 @@ impl Num for f32 {
         let (p, n) = split_exp(self + self, -20.0, 20.0);
         let scale = f32::from_bits(n.wrapping_add(127) << 23);
         let m = f32::mul_add(scale, p, scale - 1.0);
-        m / (m + 2.0)
+        // At -0 the sums above are +0.
+        (m / (m + 2.0)).copysign(self)
     }
 
     #[inline(always)]
@@ -117,7 +118,9 @@ impl Num for f32 {
     #[inline(always)]
     fn sin(self) -> Self {
         let (r, n) = wave::quarters(self);
-        wave::sine(r, n)
+        let y = wave::sine(r, n);
+        // The angle of -0 is +0.
+        if self == 0.0 { self } else { y }
     }
     #[inline(always)]
     fn cos(self) -> Self {

@@ -5,6 +5,7 @@ use super::{
     check_out, sums, with_rotated,
 };
 use crate::cpu::gemm::{Epilogue, Mat, PackedB, Real, gemm_packed};
+use crate::cpu::reduce::Sum;
 use crate::cpu::simd::{Kernel, dispatch};
 use crate::cpu::threads::{Shared, parallel, part};
 use std::marker::PhantomData;
@@ -20,7 +21,7 @@ type Target<T> = Option<(*mut T, bool)>;
 /// # Panics
 /// If a slice does not have the size that `d` says.
 #[allow(clippy::too_many_arguments)] // One call holds the whole operation.
-pub(crate) fn backward<C: Cell, T: Real>(
+pub(crate) fn backward<C: Cell, T: Real + Sum>(
     d: &Dims<'_>,
     x: &[T],
     w: &Weights<'_, T>,

@@ -2,9 +2,9 @@
 
 use super::{
     Ahead, Buffers, CHUNK, Cell, Dims, Row, STEPWISE_ROWS, State, Weights, check, check_out,
-    with_rotated, with_zeros,
+    with_rotated,
 };
-use crate::cpu::gemm::pack::with_scratch;
+use crate::cpu::gemm::pack::{with_scratch, with_slice};
 use crate::cpu::gemm::{Epilogue, Mat, PackedB, Real, gemm_packed, gemm_packed_at};
 use crate::cpu::simd::{Kernel, dispatch};
 use crate::cpu::threads::{Shared, parallel, part};
@@ -113,7 +113,8 @@ fn with_bias<C: Cell, T: Real, R>(
     f: impl FnOnce(&[T]) -> R,
 ) -> R {
     let (gates, shift) = (C::GATES * d.hidden, C::HIDDEN_AT * d.hidden);
-    with_zeros(C::BLOCKS * d.hidden, |bias: &mut [T]| {
+    with_slice(C::BLOCKS * d.hidden, |bias: &mut [T]| {
+        bias.fill(T::default());
         if let Some(b_ih) = w.b_ih {
             bias[..shift].copy_from_slice(&b_ih[gates - shift..]);
             bias[shift..gates].copy_from_slice(&b_ih[..gates - shift]);

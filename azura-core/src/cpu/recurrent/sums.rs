@@ -1,13 +1,14 @@
 //! The gradients of the weights: sums over batch and time, with K the pairs (t, b) in that order.
 
-use super::{Cell, Dims, Grads, Slot, with_zeros};
+use super::{Cell, Dims, Grads, Slot};
+use crate::cpu::gemm::pack::with_slice;
 use crate::cpu::gemm::{Epilogue, Mat, Real, gemm};
-use crate::cpu::simd::{Kernel, dispatch};
+use crate::cpu::reduce::{self, Identity, Sum};
 use crate::cpu::threads::for_rows;
 
 /// Writes the wanted gradients of weights and biases from those of the blocks `[T, B, blocks·H]`, which are zero behind
 /// the end of a sequence, and of the projections `[T, B, P]`. `x_by_time` has room for the input.
-pub(super) fn over_time<C: Cell, T: Real>(
+pub(super) fn over_time<C: Cell, T: Real + Sum>(
     d: &Dims<'_>,
     x: &[T],
     saved: &[T],
@@ -99,7 +100,7 @@ fn time_first<'a, T: Real>(d: &Dims<'_>, x: &[T], to: &'a mut [T]) -> &'a [T] {
 }
 
 /// The sums of the columns of `dblocks`, added or written to the biases that they began with.
-fn bias_gradients<C: Cell, T: Real>(
+fn bias_gradients<C: Cell, T: Real + Sum>(
     d: &Dims<'_>,
     dblocks: &[T],
     db_ih: Option<Slot<'_, T>>,
@@ -110,20 +111,9 @@ fn bias_gradients<C: Cell, T: Real>(
         return;
     }
     let (gates, shift) = (C::GATES * d.hidden, C::HIDDEN_AT * d.hidden);
-    with_zeros(width, |sums: &mut [T]| {
-        for_rows(
-            sums,
-            1,
-            (1 << 17) / (d.time * d.batch).max(1) + 64,
-            |first, sums| {
-                dispatch(ColumnSums {
-                    rows: dblocks,
-                    width,
-                    first,
-                    sums,
-                });
-            },
-        );
+    with_slice(width, |sums: &mut [T]| {
+        let rows = [1, d.time * d.batch, width];
+        reduce::sum(dblocks, rows, &Identity, 1.0, false, sums);
         let of_input = sums[shift..gates].iter().chain(&sums[..shift]);
         write(db_ih, of_input);
         write(db_hh, sums[shift..].iter());
@@ -134,25 +124,6 @@ fn write<'a, T: Real>(slot: Option<Slot<'_, T>>, sums: impl Iterator<Item = &'a 
     if let Some(Slot { data, accumulate }) = slot {
         for (to, &sum) in data.iter_mut().zip(sums) {
             *to = if accumulate { *to + sum } else { sum };
-        }
-    }
-}
-
-struct ColumnSums<'a, T> {
-    rows: &'a [T],
-    width: usize,
-    first: usize,
-    sums: &'a mut [T],
-}
-
-impl<T: Real> Kernel for ColumnSums<'_, T> {
-    #[inline(always)]
-    fn run(self) {
-        let last = self.first + self.sums.len();
-        for row in self.rows.chunks_exact(self.width) {
-            for (sum, &x) in self.sums.iter_mut().zip(&row[self.first..last]) {
-                *sum = *sum + x;
-            }
         }
     }
 }

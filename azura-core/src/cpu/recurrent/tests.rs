@@ -1,4 +1,5 @@
 use super::*;
+use crate::cpu::reduce::Sum;
 use crate::cpu::threads::with_threads;
 
 /// Numbers in −½..½ that do not repeat soon.
@@ -26,7 +27,7 @@ struct Layer<T> {
     c0: Vec<T>,
 }
 
-impl<T: Real> Layer<T> {
+impl<T: Real + Sum> Layer<T> {
     fn new(batch: usize, time: usize, input: usize, hidden: usize, reverse: bool) -> Self {
         let d = Dims {
             batch,
@@ -197,7 +198,7 @@ const SHAPES: [[usize; 4]; 6] = [
     [17, 2, 9, 16],
 ];
 
-fn layers<T: Real>() -> impl Iterator<Item = Layer<T>> {
+fn layers<T: Real + Sum>() -> impl Iterator<Item = Layer<T>> {
     SHAPES
         .into_iter()
         .flat_map(|[b, t, i, h]| [false, true].map(|reverse| Layer::new(b, t, i, h, reverse)))

@@ -5,6 +5,7 @@ use crate::autograd::{Backward, Grads};
 use crate::buffer::Buffer;
 use crate::cpu::gemm::Real;
 use crate::cpu::recurrent::{self as kernel, Cell, Slot};
+use crate::cpu::reduce::Sum;
 use crate::dtype::for_float;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -61,7 +62,7 @@ impl<C: Cell> Backward for Tape<C> {
 
 impl<C: Cell> Tape<C> {
     /// The gradients of layer and direction number `k`: its weights' go to `grads`, the others where they are told.
-    fn direction<T: Element + Real>(
+    fn direction<T: Real + Sum>(
         &self,
         k: usize,
         [dout, dh, dc]: [&Option<Tensor>; 3],
