@@ -262,3 +262,26 @@ fn clipping_by_value_and_a_norm_that_is_no_number() {
     }
     assert!(store.clip_grad_value(0.0).is_err() && store.clip_grad_value(f64::NAN).is_err());
 }
+
+/// PyTorch makes the buffer in the first step with momentum, from the gradient alone; without momentum it stays as it is.
+#[test]
+fn momentum_begins_with_the_gradient_whenever_it_is_switched_on() -> Result<()> {
+    let store = Store::new(DType::F64);
+    let w = store.root(Rng::new(0)).param("w", &[1], Init::Zeros)?;
+    let mut sgd = Sgd::new(&store)?;
+    sgd.dampening = 0.5;
+    let mut step = |momentum: f64, gradient: f64| -> Result<f64> {
+        sgd.momentum = momentum;
+        store.zero_grad();
+        let before = w.value().sum_all()?.item::<f64>()?;
+        w.value().mul(gradient)?.sum_all()?.backward()?;
+        sgd.step(1.0)?;
+        Ok(before - w.value().sum_all()?.item::<f64>()?)
+    };
+    assert_eq!([step(0.0, 2.0)?, step(0.0, 4.0)?], [2.0, 4.0]);
+    assert_eq!(step(0.5, 8.0)?, 8.0);
+    assert_eq!(step(0.5, 8.0)?, 0.5 * 8.0 + 0.5 * 8.0);
+    assert_eq!(step(0.0, 16.0)?, 16.0);
+    assert_eq!(step(0.5, 4.0)?, 0.5 * 8.0 + 0.5 * 4.0);
+    Ok(())
+}

@@ -20,6 +20,10 @@ pub(super) trait Rule: Send {
     fn maximize(&self) -> bool {
         false
     }
+    /// Whether a step with these options is one that [`At::step`] counts.
+    fn counts(&self) -> bool {
+        true
+    }
     /// One step of a run.
     fn apply<T: Num + Element>(&mut self, at: At, run: Piece<'_, T>);
     /// The shared part.
@@ -31,7 +35,7 @@ pub(super) trait Rule: Send {
 /// Where a run stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At {
-    /// The number of this step, from 1.
+    /// The number of this step among those that count, from 1.
     pub step: u64,
     pub lr: f64,
     pub weight_decay: f64,
@@ -131,8 +135,8 @@ impl Core {
     fn walk<T: Element>(
         &mut self,
         names: &[&'static str],
-        lr: f64,
-        weight_decay: f64,
+        (lr, weight_decay): (f64, f64),
+        counts: bool,
         mut step: impl FnMut(At, Run<'_, T>),
     ) -> Result<()> {
         for &name in names {
@@ -149,8 +153,13 @@ impl Core {
         moments.sort_by_key(|(place, _)| *place);
         let mut moments: Vec<&mut Moments> = moments.into_iter().map(|(_, m)| m).collect();
         let (groups, skip) = (&self.groups, self.skip.as_ref());
+        let mut uncounted = Vec::new();
         self.store.update::<T>(
-            &mut self.steps,
+            if counts {
+                &mut self.steps
+            } else {
+                &mut uncounted
+            },
             &mut moments,
             true,
             |_, name, shape| {
@@ -203,13 +212,14 @@ impl<R: Rule> Optimizer for R {
         check_lr(lr)?;
         self.check()?;
         let (names, decay, maximize) = (self.moments(), self.weight_decay(), self.maximize());
+        let counts = self.counts();
         // The rule and the shared part are used at once; the latter is back before this returns.
         let vacant = Core::new(self.core().store());
         let mut core = std::mem::replace(self.core(), vacant);
         let dtype = core.store.dtype();
         let result = (|| {
             for_float!("optimizer", dtype, T => {
-                core.walk::<T>(&names, lr, decay, |at, run| {
+                core.walk::<T>(&names, (lr, decay), counts, |at, run| {
                     self.apply(at, Piece {
                         values: run.values,
                         grads: run.grads,

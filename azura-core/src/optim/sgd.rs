@@ -10,7 +10,7 @@ use crate::{Element, Result, Store};
 ///
 /// ```text
 /// g ← g + weight_decay · θ
-/// b ← momentum · b + (1 - dampening) g      (first step, and always without momentum: b ← g)
+/// b ← momentum · b + (1 - dampening) g      (first step with momentum, and without: b ← g)
 /// θ ← θ - lr · b                            (Nesterov: θ ← θ - lr (g + momentum · b))
 /// ```
 pub struct Sgd {
@@ -76,6 +76,11 @@ impl Rule for Sgd {
 
     fn maximize(&self) -> bool {
         self.maximize
+    }
+
+    /// The first step with momentum is the first that has a direction to keep.
+    fn counts(&self) -> bool {
+        self.momentum != 0.0
     }
 
     fn apply<T: Num + Element>(&mut self, at: At, run: Piece<'_, T>) {

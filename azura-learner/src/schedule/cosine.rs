@@ -13,6 +13,9 @@ use std::f64::consts::PI;
 /// assert!((cosine(1.0, 0.0, 5.0, 10.0) - 0.5).abs() < 1e-15);
 /// ```
 pub fn cosine(base: f64, min: f64, t: f64, total: f64) -> f64 {
+    if total <= 0.0 || t.is_infinite() {
+        return min;
+    }
     min + (base - min) * (1.0 + (PI * t / total).cos()) / 2.0
 }
 
@@ -26,14 +29,20 @@ pub fn cosine(base: f64, min: f64, t: f64, total: f64) -> f64 {
 /// assert!((rates[1] - 0.5).abs() < 1e-15 && (rates[4] - 0.5).abs() < 1e-15);
 /// ```
 pub fn cosine_restarts(base: f64, min: f64, t: f64, first: f64, factor: f64) -> f64 {
-    let (mut begun, mut length) = (0.0, first.max(f64::MIN_POSITIVE));
-    if factor > 1.0 {
-        while t >= begun + length {
-            begun += length;
-            length *= factor;
-        }
-    } else {
-        begun = (t / length).floor() * length;
+    if first <= 0.0 || (t / first).is_infinite() {
+        return min;
     }
-    cosine(base, min, t - begun, length)
+    if factor <= 1.0 {
+        return cosine(base, min, t % first, first);
+    }
+    // n cosines are a geometric series; rounding may leave the logarithm on the wrong side of a restart.
+    let begun = |n: f64| first * (factor.powf(n) - 1.0) / (factor - 1.0);
+    let n = (t / first).mul_add(factor - 1.0, 1.0).ln() / factor.ln();
+    let mut n = n.floor().max(0.0);
+    if t >= begun(n + 1.0) {
+        n += 1.0;
+    } else if t < begun(n) {
+        n -= 1.0;
+    }
+    cosine(base, min, t - begun(n), first * factor.powf(n))
 }

@@ -99,10 +99,13 @@ impl Cyclic {
     /// The rate of step `t`, counted from 0.
     pub fn lr(&self, t: f64) -> f64 {
         let length = self.up + self.down;
+        if length <= 0.0 || t.is_infinite() {
+            return self.base;
+        }
         let cycle = (1.0 + t / length).floor();
         let x = 1.0 + t / length - cycle;
         let ratio = self.up / length;
-        let part = if x <= ratio {
+        let part = if x < ratio {
             x / ratio
         } else {
             (x - 1.0) / (ratio - 1.0)

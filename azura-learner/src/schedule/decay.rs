@@ -1,5 +1,7 @@
 //! Rates that fall or rise once. Each takes the rate `base` and the step `t`, counted from 0.
 
+use super::part;
+
 /// Times `gamma` every `size` steps. PyTorch: `StepLR`.
 ///
 /// ```
@@ -23,12 +25,12 @@ pub fn exponential(base: f64, t: f64, gamma: f64) -> f64 {
 
 /// `base · (1 - t/total)^power`, and 0 from there on. PyTorch: `PolynomialLR`.
 pub fn polynomial(base: f64, t: f64, total: f64, power: f64) -> f64 {
-    base * (1.0 - t.min(total) / total).powf(power)
+    base * (1.0 - part(t, total)).powf(power)
 }
 
 /// From `base · start` to `base · end` in `total` steps, along a line. PyTorch: `LinearLR`.
 pub fn linear(base: f64, t: f64, total: f64, start: f64, end: f64) -> f64 {
-    base * (start + (end - start) * t.min(total) / total)
+    base * (start + (end - start) * part(t, total))
 }
 
 /// `base · factor` for `total` steps, then `base`. PyTorch: `ConstantLR`.

@@ -3,6 +3,9 @@
 //!
 //! The functions are closed forms of the step, so that a resumed training needs no state; the one that listens to
 //! results, [`Plateau`], is saved.
+//!
+//! A curve of no length is over when it begins, and a step without end is at its end: what has a lowest rate is there,
+//! whether it would rise again or not.
 
 mod cosine;
 mod cycle;
@@ -15,6 +18,11 @@ pub use decay::{constant, exponential, linear, multistep, polynomial, step};
 pub use plateau::Plateau;
 
 use crate::train::{ScheduleConfig, ScheduleKind, TrainConfig};
+
+/// How much of `total` steps lies before step `t`, at most all.
+fn part(t: f64, total: f64) -> f64 {
+    if t >= total { 1.0 } else { t / total }
+}
 
 /// The learning rate of every step of a training.
 ///

@@ -1,7 +1,10 @@
 //! Learning rates against PyTorch's and against their formulas.
 
 use azura_learner::TrainConfig;
-use azura_learner::schedule::{Plateau, Schedule, cosine};
+use azura_learner::schedule::{
+    Cyclic, Heights, OneCycle, Plateau, Schedule, cosine, cosine_restarts, exponential, linear,
+    polynomial,
+};
 use azura_learner::train::ScheduleKind;
 use serde_json::Value;
 
@@ -123,5 +126,69 @@ fn every_kind_begins_at_its_rate_and_stays_finite() {
             warm.lr(0) < first && (warm.lr(20) - first).abs() < 1e-12,
             "{kind:?}"
         );
+    }
+}
+
+/// A curve of no length is over, and a step without end is at its end: no rate is NaN and no call goes on for ever.
+#[test]
+fn ends_without_length_or_beyond_all_steps() {
+    let cyclic = |up, down| Cyclic {
+        base: 0.1,
+        max: 1.0,
+        up,
+        down,
+        heights: Heights::Same,
+    };
+    for t in [0.0, 1.0, 1e300, f64::INFINITY] {
+        assert_eq!(cosine(1.0, 0.1, t, 0.0), 0.1);
+        assert_eq!(polynomial(1.0, t, 0.0, 2.0), 0.0);
+        assert_eq!(linear(1.0, t, 0.0, 0.2, 0.5), 0.5);
+        for factor in [0.0, 1.0, 1.0 + f64::EPSILON, 2.0] {
+            assert_eq!(cosine_restarts(1.0, 0.1, t, 0.0, factor), 0.1);
+        }
+        assert_eq!(cyclic(0.0, 0.0).lr(t), 0.1);
+        assert!(OneCycle::new(1.0, 0.0).lr(t).is_finite());
+    }
+    let t = f64::INFINITY;
+    assert_eq!(cosine(1.0, 0.1, t, 9.0), 0.1);
+    assert_eq!(polynomial(1.0, t, 9.0, 2.0), 0.0);
+    assert_eq!(linear(1.0, t, 9.0, 0.2, 0.5), 0.5);
+    assert_eq!(exponential(1.0, t, 0.9), 0.0);
+    assert_eq!(cyclic(2.0, 2.0).lr(t), 0.1);
+    assert_eq!(OneCycle::new(1.0, 9.0).lr(t), 1.0 / 25.0 / 1e4);
+    for factor in [1.0, 1.5, 2.0] {
+        assert_eq!(cosine_restarts(1.0, 0.1, t, 9.0, factor), 0.1);
+        assert!((0.1..=1.0).contains(&cosine_restarts(1.0, 0.1, 1e300, 1e-300, factor)));
+    }
+    // Cycles that hardly grow.
+    let slow = cosine_restarts(1.0, 0.1, 1e12, 1.0, 1.0 + 1e-12);
+    assert!((0.1..=1.0).contains(&slow));
+    // All of a rise or of a fall at once.
+    assert_eq!(
+        [0.0, 1.0, 2.0].map(|t| cyclic(0.0, 2.0).lr(t)),
+        [1.0, 0.55, 1.0]
+    );
+    assert_eq!(
+        [0.0, 1.0, 2.0].map(|t| cyclic(2.0, 0.0).lr(t)),
+        [0.1, 0.55, 0.1]
+    );
+}
+
+#[test]
+fn restarts_are_where_the_lengths_add_up() {
+    for (first, factor) in [(2.0, 2.0), (3.0, 1.5), (1.0, 3.0), (7.0, 1.1), (0.3, 1.7)] {
+        let (mut begun, mut length) = (0.0, first);
+        for t in (0..2000).map(f64::from) {
+            while t >= begun + length {
+                begun += length;
+                length *= factor;
+            }
+            let got = cosine_restarts(1.0, 0.1, t, first, factor);
+            let want = cosine(1.0, 0.1, t - begun, length);
+            assert!(
+                (got - want).abs() < 1e-9,
+                "{first} {factor} {t}: {got} {want}"
+            );
+        }
     }
 }
