@@ -44,6 +44,19 @@ impl DType {
     pub fn is_half(self) -> bool {
         matches!(self, DType::F16 | DType::BF16)
     }
+
+    /// Whether the number is an integer or truth value of this dtype; floats have all numbers, rounded.
+    pub(crate) fn has(self, value: f64) -> bool {
+        // 2⁶³ is the first number beyond an i64.
+        const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+        let whole = value.fract() == 0.0;
+        match self {
+            DType::I64 => whole && (-BEYOND..BEYOND).contains(&value),
+            DType::U32 => whole && (0.0..=f64::from(u32::MAX)).contains(&value),
+            DType::Bool => value == 0.0 || value == 1.0,
+            _ => true,
+        }
+    }
 }
 
 impl fmt::Display for DType {

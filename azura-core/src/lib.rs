@@ -54,6 +54,7 @@ mod tensor;
 
 pub use autograd::{CustomOp, Traced, checkpoint, detect_anomaly, grad, no_grad, trace};
 pub use buffer::{OutOfMemory, buffers_from_system, bytes_from_system, release_unused_memory};
+pub use cpu::math::Num;
 pub use cpu::simd::InstructionSet;
 pub use cpu::threads::{threads, with_threads};
 pub use device::Device;
@@ -70,6 +71,7 @@ pub use ops::{
     MultiMarginOptions, NllOptions, PoissonNllOptions, TripletOptions,
 };
 pub use ops::{ConvOptions, ConvTransposeOptions, Padding};
+pub use ops::{Elementwise, Elementwise2};
 pub use ops::{GridSampleMode, GridSampleOptions, GridSamplePadding};
 pub use ops::{Indexing, PadMode, UnfoldOptions};
 pub use ops::{InterpolateMode, InterpolateOptions, Resize};

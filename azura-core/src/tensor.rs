@@ -79,17 +79,8 @@ impl Tensor {
         let shape = Shape::new("full", shape.as_ref())?;
         shape::checked_numel("full", &shape)?;
         let held = for_dtype!(dtype, T => T::from_f64(value).to_f64());
-        let holds = if dtype.is_float() {
-            held.is_finite() || !value.is_finite()
-        } else {
-            held == value
-        };
-        if !holds {
-            return Err(Error::argument(
-                "full",
-                format!("the number must be a value of {dtype}"),
-                value.to_string(),
-            ));
+        if !dtype.has(value) || (held.is_infinite() && value.is_finite()) {
+            return Err(lacking("full", value, dtype));
         }
         Ok(Tensor::filled(shape, value, dtype))
     }
@@ -110,9 +101,19 @@ impl Tensor {
         Tensor::full(shape, 1.0, dtype)
     }
 
-    /// A tensor of rank 0. A number that the dtype does not have becomes the nearest one, as with [`Tensor::cast`];
-    /// [`Tensor::full`] refuses it.
-    pub fn scalar(value: f64, dtype: DType) -> Tensor {
+    /// A tensor of rank 0, in a float dtype the nearest number: infinity if it is too large, as in PyTorch.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if an integer dtype or bool has no such value; PyTorch cuts fractions off.
+    pub fn scalar(value: f64, dtype: DType) -> Result<Tensor> {
+        if !dtype.has(value) {
+            return Err(lacking("scalar", value, dtype));
+        }
+        Ok(Tensor::number(value, dtype))
+    }
+
+    /// The same of a number that the dtype has or that is to be rounded.
+    pub(crate) fn number(value: f64, dtype: DType) -> Tensor {
         Tensor::filled(Shape::empty(), value, dtype)
     }
 
@@ -325,6 +326,11 @@ impl Tensor {
             ))
         }
     }
+}
+
+fn lacking(op: &'static str, value: f64, dtype: DType) -> Error {
+    let rule = format!("the number must be a value of {dtype}");
+    Error::argument(op, rule, value.to_string())
 }
 
 /// Two operands must have one dtype: nothing is promoted in silence.

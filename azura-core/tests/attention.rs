@@ -168,8 +168,8 @@ fn who_may_look_at_nothing_gets_zeros_and_no_gradient() -> Result<()> {
     let look = Tensor::from_vec((0..12).map(|i| i / 4 != 1).collect::<Vec<bool>>(), [3, 4])?;
     let minus = Tensor::where_(
         &look,
-        &Tensor::scalar(0.0, DType::F64),
-        &Tensor::scalar(f64::NEG_INFINITY, DType::F64),
+        &Tensor::scalar(0.0, DType::F64)?,
+        &Tensor::scalar(f64::NEG_INFINITY, DType::F64)?,
     )?;
     for mask in [look, minus] {
         let all = with_gradients(&[&q, &k, &v], |x| {

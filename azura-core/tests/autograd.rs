@@ -30,7 +30,7 @@ fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
 #[test]
 fn a_deep_graph_runs_and_drops_without_recursion() {
     on_a_small_stack(|| {
-        let x = Tensor::scalar(1.0, DType::F64).variable();
+        let x = Tensor::scalar(1.0, DType::F64).unwrap().variable();
         let mut y = x.clone();
         for _ in 0..100_000 {
             y = y.add(1.0).unwrap();
@@ -56,7 +56,7 @@ fn a_deep_graph_runs_and_drops_without_recursion() {
         drop(y);
     });
     on_a_small_stack(|| {
-        let mut y = Tensor::scalar(1.0, DType::F64).variable();
+        let mut y = Tensor::scalar(1.0, DType::F64).unwrap().variable();
         for _ in 0..100_000 {
             y = y.add(1.0).unwrap();
         }
@@ -137,7 +137,7 @@ fn every_kind_of_loss_is_checked() {
 fn grad_answers_for_variables_parameters_and_intermediates() -> Result<()> {
     let (store, params) = store_with(&[("w", &[2], 3.0), ("v", &[2], 5.0)]);
     let x = Tensor::from_slice(&[1.0, 2.0], [2])?.variable();
-    let other = Tensor::scalar(0.0, DType::F64).variable();
+    let other = Tensor::scalar(0.0, DType::F64)?.variable();
     let w = params[0].value();
     let middle = x.clone().mul(&w)?;
     let top = middle.clone().square()?;
@@ -497,7 +497,7 @@ fn run(program: &[Op], start: &[Tensor], take: bool) -> Result<(Tensor, Vec<Held
         };
         tensors.push(y);
     }
-    let mut loss = Tensor::scalar(0.0, DType::F64);
+    let mut loss = Tensor::scalar(0.0, DType::F64)?;
     for tensor in &tensors {
         loss = loss.add(tensor.sum_all()?)?;
     }

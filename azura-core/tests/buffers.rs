@@ -13,7 +13,7 @@ fn buffers_are_state_and_no_parameters() -> Result<()> {
     let p = store.root(Rng::new(0)).at("norm");
     let mean = p.buffer("running_mean", &floats(&[1.0, 2.0]))?;
     let weight = p.param("weight", &[2], Init::Ones)?;
-    let count = p.buffer("num_batches_tracked", &Tensor::scalar(0.0, DType::I64))?;
+    let count = p.buffer("num_batches_tracked", &Tensor::scalar(0.0, DType::I64)?)?;
     let names =
         |state: &[(String, Tensor)]| state.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
     assert_eq!(
@@ -42,14 +42,14 @@ fn buffers_are_state_and_no_parameters() -> Result<()> {
     // Whoever looked at the old value keeps it.
     let seen = mean.value();
     mean.set(&floats(&[3.0, 4.0]))?;
-    count.set(&Tensor::scalar(7.0, DType::I64))?;
+    count.set(&Tensor::scalar(7.0, DType::I64)?)?;
     assert_eq!(seen.to_vec::<f32>()?, [1.0, 2.0]);
 
     // Through a file and back.
     let bytes = serial::to_bytes(&store.state()?, &Default::default())?;
     let saved = serial::read(&bytes, "memory")?.tensors;
     mean.set(&floats(&[0.0, 0.0]))?;
-    count.set(&Tensor::scalar(0.0, DType::I64))?;
+    count.set(&Tensor::scalar(0.0, DType::I64)?)?;
     store.load(&saved)?;
     assert_eq!(mean.value().to_vec::<f32>()?, [3.0, 4.0]);
     assert_eq!(count.value().item::<i64>()?, 7);

@@ -276,7 +276,7 @@ fn an_anomaly_is_named_where_it_was_born() -> Result<()> {
     let wrong = vector(&[f64::NAN, f64::INFINITY]);
     assert_eq!(detect_anomaly(|| wrong.clone().mul(2.0))?.numel(), 2);
     let mask = Tensor::from_slice(&[true, false], [2])?;
-    let low = Tensor::scalar(f64::NEG_INFINITY, DType::F64);
+    let low = Tensor::scalar(f64::NEG_INFINITY, DType::F64)?;
     let masked = detect_anomaly(|| Tensor::where_(&mask, &low, &x))?;
     assert_eq!(f64s(&masked), [f64::NEG_INFINITY, 0.0]);
     // Outside nothing is looked at, after a failure too.

@@ -156,7 +156,7 @@ fn compare(
     for (j, (got, want)) in outputs.iter().zip(&want).enumerate() {
         check(format!("result {j}"), got, want);
     }
-    let mut loss = Tensor::scalar(0.0, outputs[0].dtype());
+    let mut loss = Tensor::scalar(0.0, outputs[0].dtype()).unwrap();
     for (y, g) in outputs.iter().zip(&gout) {
         loss = loss
             .add(y.clone().mul(g).unwrap().sum_all().unwrap())

@@ -103,7 +103,7 @@ fn parts(weights: &[RecurrentWeights]) -> Vec<&Tensor> {
 
 /// The sum of all results, each weighted by numbers of its own.
 fn loss(results: &[Tensor], weights: &[Tensor]) -> Result<Tensor> {
-    let mut sum = Tensor::scalar(0.0, DType::F64);
+    let mut sum = Tensor::scalar(0.0, DType::F64)?;
     for (y, w) in results.iter().zip(weights) {
         sum = sum.add(y.clone().mul(w)?.sum_all()?)?;
     }
@@ -143,7 +143,7 @@ fn a_batch_of_lengths_is_each_sequence_alone() {
             let targets: Vec<&Tensor> = [&[&x][..], &states, &parts(&weights)].concat();
             let got = grad(&loss(&together, &upstream).unwrap(), &targets).unwrap();
 
-            let mut total = Tensor::scalar(0.0, DType::F64);
+            let mut total = Tensor::scalar(0.0, DType::F64).unwrap();
             for (b, &length) in lengths.iter().enumerate() {
                 let alone = |t: &Tensor, axis: isize| t.narrow(axis, b, 1).unwrap();
                 let row = alone(&x, 0).narrow(1, 0, length).unwrap();

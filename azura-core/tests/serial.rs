@@ -24,8 +24,14 @@ fn sample() -> Vec<(String, Tensor)> {
                 "nothing".to_string(),
                 Tensor::zeros([0, 3], DType::F64).unwrap(),
             ),
-            ("number".to_string(), Tensor::scalar(-0.0, DType::F64)),
-            ("nan".to_string(), Tensor::scalar(f64::NAN, DType::F32)),
+            (
+                "number".to_string(),
+                Tensor::scalar(-0.0, DType::F64).unwrap(),
+            ),
+            (
+                "nan".to_string(),
+                Tensor::scalar(f64::NAN, DType::F32).unwrap(),
+            ),
         ])
         .collect()
 }
@@ -61,7 +67,10 @@ fn what_is_written_is_read() {
             "{name}"
         );
     }
-    let reserved = [("__metadata__".to_string(), Tensor::scalar(0.0, DType::F32))];
+    let reserved = [(
+        "__metadata__".to_string(),
+        Tensor::scalar(0.0, DType::F32).unwrap(),
+    )];
     assert!(serial::to_bytes(&reserved, &BTreeMap::new()).is_err());
     let empty = serial::to_bytes(&[], &BTreeMap::new()).unwrap();
     assert!(serial::read(&empty, "memory").unwrap().tensors.is_empty());

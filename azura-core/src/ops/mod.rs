@@ -20,7 +20,7 @@ mod view;
 
 pub use attention::{AttentionOptions, RotaryPairs};
 pub use conv::{ConvOptions, ConvTransposeOptions, Padding};
-pub use elementwise::{Activation, Rhs, Rounding};
+pub use elementwise::{Activation, Elementwise, Elementwise2, Rhs, Rounding};
 pub use embedding::EmbeddingOptions;
 pub use grid_sample::{GridSampleMode, GridSampleOptions, GridSamplePadding};
 pub use interpolate::{InterpolateMode, InterpolateOptions, Resize};

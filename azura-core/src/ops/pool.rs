@@ -507,7 +507,7 @@ fn record_max(
     }
     let (edges, dtype, from) = (Edges::of(&[x]), x.dtype(), *x.sizes());
     let x = x.contiguous_detached();
-    let mut places = Tensor::scalar(0.0, DType::U32);
+    let mut places = Tensor::number(0.0, DType::U32);
     let y = for_float!(op, dtype, T => Tensor::fill_new::<T>(shape, |y| {
         places = Tensor::fill_new::<u32>(shape, |places| {
             max_pool::max(x.slice::<T>(), &windows, y, places);

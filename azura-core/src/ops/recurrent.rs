@@ -122,7 +122,7 @@ fn run<C: Cell, const N: usize>(
             run::<C, N>(op, &x, &weights, state, options, rng)
         });
     }
-    let none = Tensor::scalar(0.0, x.dtype());
+    let none = Tensor::number(0.0, x.dtype());
     let mut inputs: Vec<&Tensor> = vec![x];
     inputs.extend(state.map(|state| state.unwrap_or(&none)));
     for w in weights {

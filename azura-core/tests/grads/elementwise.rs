@@ -2,7 +2,7 @@
 
 use crate::common::Domain::{Any, Positive};
 use crate::{BINARY, Row, UNARY, one, row};
-use azura_core::{DType, Rounding, Tensor};
+use azura_core::{DType, Elementwise, Elementwise2, Num, Rounding, Tensor};
 
 pub const WITHOUT_GRADIENT: &[&str] = &[
     "eq",
@@ -28,6 +28,47 @@ const TERNARY: &[&[&[usize]]] = &[
     &[&[], &[1], &[]],
     &[&[0, 3], &[3], &[1, 1]],
 ];
+
+/// `tanh(x)³` above -0.3, `eˣ` from there down.
+#[derive(Clone, Copy)]
+struct Bent;
+
+impl Elementwise for Bent {
+    const NAME: &'static str = "bent";
+    #[inline(always)]
+    fn call<N: Num>(self, x: N) -> N {
+        let y = x.tanh();
+        x.gt_select(N::lit(-0.3), y * y * y, x.exp())
+    }
+}
+
+/// `√x`, with the slope written out.
+#[derive(Clone, Copy)]
+struct Root;
+
+impl Elementwise for Root {
+    const NAME: &'static str = "root";
+    #[inline(always)]
+    fn call<N: Num>(self, x: N) -> N {
+        x.sqrt()
+    }
+    #[inline(always)]
+    fn slope<N: Num>(self, x: N) -> N {
+        N::lit(0.5) / x.sqrt()
+    }
+}
+
+/// `a / (1 + b²)`
+#[derive(Clone, Copy)]
+struct Witch;
+
+impl Elementwise2 for Witch {
+    const NAME: &'static str = "witch";
+    #[inline(always)]
+    fn call<N: Num>(self, a: N, b: N) -> N {
+        a / b.mul_add(b, N::lit(1.0))
+    }
+}
 
 #[rustfmt::skip]
 pub fn rows() -> Vec<Row> {
@@ -85,6 +126,9 @@ pub fn rows() -> Vec<Row> {
         row("clamp_min by a tensor", Any, BINARY, |x| one(x[0].clone().clamp_min(&x[1]))),
         row("clamp_max by a tensor", Any, BINARY, |x| one(x[0].clone().clamp_max(&x[1]))),
         row("clamp", Any, UNARY, |x| one(x[0].clone().clamp(-0.5, 0.75))),
+        row("map", Any, UNARY, |x| one(x[0].clone().map(Bent))),
+        row("map with a slope", Positive, UNARY, |x| one(x[0].clone().map(Root))),
+        row("map2", Any, BINARY, |x| one(x[0].clone().map2(&x[1], Witch))),
         row("cast f64", Any, UNARY, |x| one(x[0].cast(DType::F64))),
         row("add", Any, BINARY, |x| one(x[0].clone().add(&x[1]))),
         row("sub", Any, BINARY, |x| one(x[0].clone().sub(&x[1]))),

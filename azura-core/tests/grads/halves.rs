@@ -65,7 +65,7 @@ const SAMPLES: &[Sample] = &[
     ("total_weight", |x| {
         let (labels, weight) = (Tensor::from_slice(&[0i64, 2, 2], [3])?, x.select(0, 0)?);
         let options = CrossEntropyOptions { weight: Some(&weight), ..Default::default() };
-        Ok(Tensor::scalar(options.total_weight(x, &labels)?, DType::F64))
+        Tensor::scalar(options.total_weight(x, &labels)?, DType::F64)
     }),
 ];
 /// Operations that neither take nor make floats.
@@ -79,7 +79,7 @@ fn f64s(x: &Tensor) -> Vec<f64> {
 fn run(f: Apply, inputs: &[Tensor], seed: &Rng) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
     let results = f(inputs)?;
     let mut rng = seed.clone();
-    let mut loss = Tensor::scalar(0.0, DType::F32);
+    let mut loss = Tensor::scalar(0.0, DType::F32)?;
     for y in &results {
         // Exact in 16 bits, so that the gradients begin without a rounding.
         let weights = random(&mut rng, y.shape(), Domain::Any)

@@ -160,7 +160,7 @@ impl Inputs {
                 }
             })
             .collect();
-        let mut loss = Tensor::scalar(0.0, DType::F64);
+        let mut loss = Tensor::scalar(0.0, DType::F64)?;
         for (y, w) in self.outputs(f, &bases)?.into_iter().zip(&self.weights) {
             loss = loss.add(y.mul(w)?.sum_all()?)?;
         }
@@ -349,7 +349,7 @@ fn every_operation_has_a_row() {
 #[test]
 fn conventions_at_kinks() {
     fn slope(x: f64, f: impl Fn(Tensor) -> Result<Tensor>) -> f64 {
-        let x = Tensor::scalar(x, DType::F64).variable();
+        let x = Tensor::scalar(x, DType::F64).unwrap().variable();
         let y = f(x.clone()).unwrap().sum_all().unwrap();
         grad(&y, &[&x]).unwrap()[0].item().unwrap()
     }
@@ -381,11 +381,11 @@ fn conventions_at_kinks() {
     assert_eq!(slope(f64::NAN, |x| x.softshrink(0.5)), 1.0);
     assert_eq!(slope(0.5, |x| x.threshold(0.5, 0.0)), 0.0);
     assert_eq!(
-        slope(0.0, |x| x.prelu(&Tensor::scalar(0.2, DType::F64))),
+        slope(0.0, |x| x.prelu(&Tensor::scalar(0.2, DType::F64)?)),
         0.2
     );
     assert_eq!(slope(0.0, |x| x.rpow(0.0)), 0.0);
-    let one = Tensor::scalar(1.0, DType::F64);
+    let one = Tensor::scalar(1.0, DType::F64).unwrap();
     // At a bound all of it goes to the number, beyond it to the bound.
     assert_eq!(slope(1.0, |x| x.clamp_min(&one)), 1.0);
     assert_eq!(slope(1.0, |x| one.clone().clamp_min(&x)), 0.0);

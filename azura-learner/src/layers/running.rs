@@ -35,7 +35,7 @@ impl RunningStats {
         Ok(RunningStats {
             mean: p.buffer("running_mean", &Tensor::zeros(shape, p.dtype())?)?,
             var: p.buffer("running_var", &Tensor::ones(shape, p.dtype())?)?,
-            batches: p.buffer("num_batches_tracked", &Tensor::scalar(0.0, DType::I64))?,
+            batches: p.buffer("num_batches_tracked", &Tensor::scalar(0.0, DType::I64)?)?,
             momentum,
             queued: Arc::default(),
         })

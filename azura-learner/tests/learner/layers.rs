@@ -143,7 +143,7 @@ fn lstm_is_pytorchs_by_name_value_and_gradient() {
         }
     };
     let axes = [Some(0), Some(1), Some(1)];
-    let mut loss = Tensor::scalar(0.0, DType::F64);
+    let mut loss = Tensor::scalar(0.0, DType::F64).unwrap();
     for (i, got) in [&out, &hn, &cn].into_iter().enumerate() {
         close(got, &recorded(&format!("out/{i}"), axes[i]), "output");
         let weighted = got
@@ -161,7 +161,7 @@ fn lstm_is_pytorchs_by_name_value_and_gradient() {
         );
     }
     let (out, (hn, cn)) = lstm.forward(&x, Some(&(h, c)), &mut Ctx::eval()).unwrap();
-    let mut loss = Tensor::scalar(0.0, DType::F64);
+    let mut loss = Tensor::scalar(0.0, DType::F64).unwrap();
     for (i, got) in [&out, &hn, &cn].into_iter().enumerate() {
         let weighted = got
             .clone()

@@ -197,7 +197,7 @@ fn names_of_the_format_are_kept_from_parameters() {
     let file = ModelFile::open(trained(&folder).model).unwrap();
     let weights = vec![(
         "azura.x".to_string(),
-        Tensor::scalar(0.0, azura_core::DType::F32),
+        Tensor::scalar(0.0, azura_core::DType::F32).unwrap(),
     )];
     assert!(ModelFile::new(file.info().clone(), weights, None).is_err());
 }

@@ -24,9 +24,18 @@ pub mod wave;
 pub use dual::Dual;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A number of an expression.
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+    impl<T: super::Num, const K: usize> Sealed for super::Dual<T, K> {}
+}
+
+/// A number of an expression: an element, or one that carries its derivatives along. Functions over it are what
+/// [`Tensor::map`](crate::Tensor::map) takes.
 pub trait Num:
-    Copy
+    sealed::Sealed
+    + Copy
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
@@ -70,7 +79,7 @@ pub trait Num:
     /// The share of the standard normal distribution below `self`, `½ erfc(-x/√2)`, without
     /// cancellation: at most 2 ulp in f32, and 6 of the small values below 0.
     fn normal_cdf(self) -> Self;
-    /// Sine; in f32 for angles up to [`wave::MODERATE`] only, rounded correctly but for one in thousands.
+    /// Sine; in f32 for angles up to 1e15 only, rounded correctly but for one in thousands.
     fn sin(self) -> Self;
     /// Cosine, with the same limit.
     fn cos(self) -> Self;

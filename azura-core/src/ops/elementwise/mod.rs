@@ -19,6 +19,7 @@
 //! | `compare`    | comparisons and logic                                         |
 //! | `select`     | `clamp`, `where_`                                             |
 //! | `cast`       | elements as another dtype                                     |
+//! | `map`        | functions of users                                            |
 
 mod activation;
 mod apply;
@@ -28,6 +29,7 @@ mod compare;
 mod function;
 mod fused;
 mod integer;
+mod map;
 mod power;
 mod rhs;
 mod select;
@@ -37,4 +39,5 @@ pub(crate) use apply::sum_to;
 pub use arithmetic::Rounding;
 pub(super) use function::{Binary, binary};
 pub use fused::Activation;
+pub use map::{Elementwise, Elementwise2};
 pub use rhs::Rhs;

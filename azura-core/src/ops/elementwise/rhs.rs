@@ -40,19 +40,18 @@ scalar_rhs!(f64, f32, i32, u32);
 impl Rhs {
     /// As a tensor of this dtype. In a float's dtype a number is rounded; among integers it would become
     /// another one, which is an error.
-    pub(super) fn tensor(self, op: &'static str, dtype: DType) -> Result<Tensor> {
+    pub(in crate::ops) fn tensor(self, op: &'static str, dtype: DType) -> Result<Tensor> {
         let value = match self {
             Rhs::Tensor(tensor) => return Ok(tensor),
             Rhs::Scalar(value) => value,
         };
-        let tensor = Tensor::scalar(value, dtype);
-        if !dtype.is_float() && tensor.cast(DType::F64)?.item::<f64>()? != value {
+        if !dtype.has(value) {
             return Err(Error::argument(
                 op,
                 format!("the number must be a value of the tensor's dtype {dtype}"),
                 format!("{value}; cast the tensor with `cast`"),
             ));
         }
-        Ok(tensor)
+        Ok(Tensor::number(value, dtype))
     }
 }

@@ -12,13 +12,11 @@ use crate::cpu::math::Num;
 use crate::dtype::for_dtype;
 use crate::shape;
 use crate::tensor::{Tensor, same_dtype};
-use crate::{DType, Error, Result};
+use crate::{DType, Result};
 
 unary_types! {
     Clamp(low, high) "clamp", |x| at_most(at_least(x, low), high), slope {
-        let (zero, one) = (N::lit(0.0), N::lit(1.0));
-        let below = x.gt_select(high, zero, x.nan_select(zero, one));
-        low.gt_select(x, zero, below)
+        at_or_above(x, low) * at_or_above(high, x)
     };
     ClampMin(low) "clamp_min", |x| at_least(x, low), slope at_or_above(x, low);
     ClampMax(high) "clamp_max", |x| at_most(x, high), slope at_or_above(high, x);
@@ -68,26 +66,19 @@ fn at_or_above<N: Num>(a: N, b: N) -> N {
 impl Tensor {
     /// Each element moved into `low..=high`; bounds are numbers or tensors, all broadcast together. The
     /// gradient is 0 outside, and goes to the bound there. For one bound see [`Tensor::clamp_min`] and
-    /// [`Tensor::clamp_max`]. Where a tensor of lower bounds exceeds the upper ones, these win.
+    /// [`Tensor::clamp_max`]. Where the lower bound exceeds the upper one, the result is the upper; where
+    /// a bound is NaN, so is the result.
     ///
     /// # Errors
-    /// [`Error::Argument`] unless `low <= high` if both are numbers, [`Error::Shape`] if sizes cannot be
-    /// broadcast, [`Error::DType`] if dtypes differ or are bool.
+    /// [`Error::Argument`](crate::Error::Argument) if a number is not a value of an integer tensor's dtype, [`Error::Shape`](crate::Error::Shape) if sizes
+    /// cannot be broadcast, [`Error::DType`](crate::Error::DType) if dtypes differ or are bool.
     pub fn clamp(self, low: impl Into<Rhs>, high: impl Into<Rhs>) -> Result<Tensor> {
         let op = "clamp";
         let (low, high) = (low.into(), high.into());
-        if let (Rhs::Scalar(low), Rhs::Scalar(high)) = (&low, &high) {
-            let (low, high) = (*low, *high);
-            if low.is_nan() || high.is_nan() || low > high {
-                return Err(Error::argument(
-                    op,
-                    "low must not exceed high",
-                    format!("{low} and {high}"),
-                ));
-            }
-            if self.dtype().is_float() {
-                return unary(self, Clamp { low, high });
-            }
+        if let (&Rhs::Scalar(low), &Rhs::Scalar(high)) = (&low, &high)
+            && !is_integer(self.dtype())
+        {
+            return unary(self, Clamp { low, high });
         }
         if is_integer(self.dtype()) {
             return integers(op, Op::Minimum, integers(op, Op::Maximum, self, low)?, high);
@@ -131,7 +122,7 @@ impl Tensor {
     /// PyTorch: `where(condition, yes, no)`.
     ///
     /// # Errors
-    /// [`Error::DType`] if `condition` is not bool or the others' dtypes differ, [`Error::Shape`] if sizes
+    /// [`Error::DType`](crate::Error::DType) if `condition` is not bool or the others' dtypes differ, [`Error::Shape`](crate::Error::Shape) if sizes
     /// cannot be broadcast.
     pub fn where_(condition: &Tensor, yes: &Tensor, no: &Tensor) -> Result<Tensor> {
         let op = "where";
@@ -152,7 +143,7 @@ impl Tensor {
         Ok(edges.record(op, y, || {
             move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
                 let dy = only(dy)?;
-                let zero = Tensor::scalar(0.0, dy.dtype());
+                let zero = Tensor::number(0.0, dy.dtype());
                 if grads.wants(0) {
                     let dyes = Tensor::where_(&condition, &dy, &zero)?;
                     grads.add(0, sum_to(dyes, &shapes[0])?)?;

@@ -43,7 +43,7 @@ impl Default for NormOptions<'_> {
 impl NormOptions<'_> {
     /// The edges to x, weight and bias, in this order.
     fn edges(&self, x: &Tensor) -> Edges {
-        let none = Tensor::scalar(0.0, DType::F32);
+        let none = Tensor::number(0.0, DType::F32);
         Edges::of(&[x, self.weight.unwrap_or(&none), self.bias.unwrap_or(&none)])
     }
 

@@ -117,6 +117,7 @@ impl Tensor {
         if self.dtype().is_half() {
             return self.in_f32("normalize", |x, _| x.normalize(p, dim, eps));
         }
+        check_eps("normalize", eps)?;
         let norm = self.norm(p, &[dim], true)?;
         self.clone().div(norm.clamp(eps, f64::INFINITY)?)
     }
@@ -137,6 +138,7 @@ impl Tensor {
                 x.cosine_similarity(&wide.of(other)?, dim, eps)
             });
         }
+        check_eps(op, eps)?;
         let shape = shape::broadcast(op, self.sizes(), other.sizes())?;
         let unit = |x: &Tensor| {
             let x = x.clone().floats(op)?.expand(&shape[..])?;
@@ -150,6 +152,13 @@ impl Tensor {
         };
         unit(self)?.mul(unit(other)?)?.sum(&[dim], false)
     }
+}
+
+fn check_eps(op: &'static str, eps: f64) -> Result<()> {
+    if eps.is_nan() {
+        return Err(Error::argument(op, "eps must be a number", "NaN"));
+    }
+    Ok(())
 }
 
 fn norm_backward(p: f64, x: &Tensor, y: &Tensor, dy: Tensor, sizes: [usize; 3]) -> Result<Tensor> {

@@ -1,6 +1,5 @@
 //! Masks, and the triangles of matrices.
 
-use super::scatter::exact;
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::threads::for_rows;
 use crate::dtype::for_dtype;
@@ -19,7 +18,7 @@ impl Tensor {
         let op = "masked_fill";
         mask.expect_dtype(op, DType::Bool)?;
         let value = match value.into() {
-            Rhs::Scalar(value) => exact(op, value, self.dtype())?,
+            number @ Rhs::Scalar(_) => number.tensor(op, self.dtype())?,
             Rhs::Tensor(value) if value.rank() == 0 => value,
             Rhs::Tensor(value) => {
                 return Err(Error::shape(

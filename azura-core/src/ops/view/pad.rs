@@ -3,11 +3,10 @@
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::place;
 use crate::dtype::for_dtype;
+use crate::ops::elementwise::Rhs;
 use crate::shape::{self, Layout, Shape};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
-
-use super::scatter::exact;
 
 /// What stands in the margins of [`Tensor::pad`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +76,7 @@ impl Tensor {
     /// In a frame of one number.
     fn framed(&self, sizes: Shape, margins: &[(usize, Margin)], value: f64) -> Result<Tensor> {
         let op = "pad";
-        let value = exact(op, value, self.dtype())?;
+        let value = Rhs::Scalar(value).tensor(op, self.dtype())?;
         let edges = Edges::of(&[self]);
         // The part of x that stays, and where it stands in the result.
         let (mut kept, mut places) = (*self.layout(), Layout::contiguous(sizes));

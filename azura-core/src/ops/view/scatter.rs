@@ -41,22 +41,6 @@ macro_rules! for_number {
     };
 }
 
-/// `value` as an element of `dtype`.
-///
-/// # Errors
-/// [`Error::Argument`] if an integer dtype has no such value: it would become another one.
-pub(super) fn exact(op: &'static str, value: f64, dtype: DType) -> Result<Tensor> {
-    let element = Tensor::scalar(value, dtype);
-    if !dtype.is_float() && element.cast(DType::F64)?.item::<f64>()? != value {
-        return Err(Error::argument(
-            op,
-            format!("the number must be a value of the tensor's dtype {dtype}"),
-            format!("{value}; cast the tensor with `cast`"),
-        ));
-    }
-    Ok(element)
-}
-
 /// Checks that `src` has a value for each index.
 fn covers(op: &'static str, at: &Places, index: &Tensor, src: &Tensor) -> Result<Shape> {
     let sizes = at_least_one(src.sizes());
@@ -88,7 +72,7 @@ impl Tensor {
         let src = match src.into() {
             Rhs::Tensor(src) => src,
             // A view that repeats the number for each index.
-            Rhs::Scalar(value) => exact(op, value, self.dtype())?.expand(&at.shape[..])?,
+            number => number.tensor(op, self.dtype())?.expand(&at.shape[..])?,
         };
         let dtype = same_dtype(op, self, &src)?;
         if dtype.is_half() {
@@ -202,7 +186,7 @@ impl Tensor {
         let ids = indices(op, ids, from[axis])?;
         let dims = around(&from, axis);
         let edges = Edges::of(&[self, src]);
-        let factor = exact(op, alpha, dtype)?;
+        let factor = Rhs::Scalar(alpha).tensor(op, dtype)?;
         let y = for_number!(op, dtype, T => {
             let (x, src) = (self.contiguous_detached(), src.contiguous_detached());
             let factor = factor.item::<T>()?;

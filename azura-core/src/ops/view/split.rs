@@ -145,6 +145,6 @@ fn in_parts_of(size: usize, all: usize) -> Vec<usize> {
 fn or_zeros(dy: Option<Tensor>, shape: &Shape, dtype: DType) -> Result<Tensor> {
     match dy {
         Some(dy) => Ok(dy),
-        None => Tensor::scalar(0.0, dtype).expand(&shape[..]),
+        None => Tensor::number(0.0, dtype).expand(&shape[..]),
     }
 }

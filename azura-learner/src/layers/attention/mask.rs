@@ -95,8 +95,8 @@ impl Scores {
         let number = |x: f64| Tensor::scalar(x, self.dtype);
         Ok(Tensor::where_(
             mask,
-            &number(f64::NEG_INFINITY),
-            &number(0.0),
+            &number(f64::NEG_INFINITY)?,
+            &number(0.0)?,
         )?)
     }
 

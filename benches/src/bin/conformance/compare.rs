@@ -128,7 +128,7 @@ pub fn compare(
     if targets.is_empty() {
         return Ok(());
     }
-    let mut loss = Tensor::scalar(0.0, file.dtype);
+    let mut loss = Tensor::scalar(0.0, file.dtype)?;
     for (y, gradient) in outputs
         .iter()
         .zip(file.numbered(case, "gout", outputs.len())?)
