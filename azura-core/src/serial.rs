@@ -5,7 +5,7 @@
 
 use crate::dtype::for_dtype;
 use crate::tensor::Tensor;
-use crate::{DType, Element, Error, Result};
+use crate::{DType, Element, Error, OutOfMemory, Result};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
@@ -113,6 +113,25 @@ fn from_le_bytes(dtype: DType, data: &[u8], shape: &[usize]) -> Result<Tensor> {
 
 /// The little-endian bytes of a tensor's elements in row-major order.
 pub fn to_le_bytes(tensor: &Tensor) -> Vec<u8> {
+    let mut out = with_room(stored_size(tensor));
+    put_le_bytes(tensor, &mut out);
+    out
+}
+
+fn stored_size(tensor: &Tensor) -> usize {
+    tensor.numel() * tensor.dtype().size()
+}
+
+/// An empty vector for so many bytes. Weights may be most of the memory, so this ends as a tensor's buffer does.
+fn with_room(bytes: usize) -> Vec<u8> {
+    let mut room = Vec::new();
+    if room.try_reserve_exact(bytes).is_err() {
+        std::panic::panic_any(OutOfMemory { bytes })
+    }
+    room
+}
+
+fn put_le_bytes(tensor: &Tensor, out: &mut Vec<u8>) {
     trait Bytes: Element {
         fn put(self, out: &mut Vec<u8>);
     }
@@ -132,11 +151,9 @@ pub fn to_le_bytes(tensor: &Tensor) -> Vec<u8> {
         }
     }
     let source = tensor.contiguous_detached();
-    let mut out = Vec::with_capacity(tensor.numel() * tensor.dtype().size());
     for_dtype!(tensor.dtype(), T => for &value in source.slice::<T>() {
-        value.put(&mut out);
+        value.put(out);
     });
-    out
 }
 
 /// The bytes of a file with these tensors and metadata; equal content gives equal bytes.
@@ -172,14 +189,14 @@ pub fn to_bytes(
     if !metadata.is_empty() {
         header.insert("__metadata__".to_string(), json!(metadata));
     }
-    let mut data = Vec::new();
-    for (name, tensor) in order {
-        let start = data.len();
-        data.extend(to_le_bytes(tensor));
+    let mut end = 0;
+    for (name, tensor) in &order {
+        let start = end;
+        end += stored_size(tensor);
         let entry = json!({
             "dtype": stored_dtype(tensor.dtype()),
             "shape": tensor.shape(),
-            "data_offsets": [start, data.len()],
+            "data_offsets": [start, end],
         });
         if name == "__metadata__" {
             return Err(refuse("no tensor may be named `__metadata__`".to_string()));
@@ -188,9 +205,12 @@ pub fn to_bytes(
     }
     let mut header = Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    let mut bytes = with_room(8 + header.len() + end);
+    bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header);
-    bytes.extend(data);
+    for (_, tensor) in order {
+        put_le_bytes(tensor, &mut bytes);
+    }
     Ok(bytes)
 }
 

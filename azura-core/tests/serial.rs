@@ -45,6 +45,8 @@ fn metadata() -> BTreeMap<String, String> {
 #[test]
 fn what_is_written_is_read() {
     let bytes = serial::to_bytes(&sample(), &metadata()).unwrap();
+    // One piece of memory of the right size: the file of a large model is not held twice.
+    assert_eq!(bytes.capacity(), bytes.len());
     assert_eq!(
         bytes,
         serial::to_bytes(&sample(), &metadata()).unwrap(),
