@@ -153,7 +153,7 @@ fn groups_have_their_own_rates_and_decays_and_freeze() {
         let mut sgd = Sgd::new(store).unwrap();
         sgd.weight_decay = 0.5;
         let group = Group {
-            lr: factor,
+            lr: Some(factor),
             ..Group::new("a.*")
         };
         let free = Group {
@@ -173,6 +173,41 @@ fn groups_have_their_own_rates_and_decays_and_freeze() {
     }
     let (x, y) = (start[2][0], one[2][0]);
     assert!((y - (x - 0.01 * (x + 3.0))).abs() < 1e-15, "{y}");
+}
+
+#[test]
+fn each_setting_comes_from_the_first_group_that_says_something() {
+    let store = store(DType::F64);
+    let mut sgd = Sgd::new(&store).unwrap();
+    sgd.weight_decay = 0.5;
+    let fast = Group {
+        lr: Some(2.0),
+        ..Group::new("a.*")
+    };
+    let free = Group {
+        weight_decay: Some(0.0),
+        ..Group::new("scale")
+    };
+    let all = Group {
+        lr: Some(3.0),
+        weight_decay: Some(0.25),
+        ..Group::new("*")
+    };
+    sgd.set_groups(vec![fast, free, all]).unwrap();
+    gradients(&store, 0).unwrap();
+    let grads: Vec<Tensor> = store.params().iter().map(|p| p.grad().unwrap()).collect();
+    let start = values(&store);
+    sgd.step(0.01).unwrap();
+    for (k, (param, after)) in store.params().iter().zip(values(&store)).enumerate() {
+        let name = param.name();
+        let factor = if name.starts_with("a.") { 2.0 } else { 3.0 };
+        let decay = if name == "scale" { 0.0 } else { 0.25 };
+        let grad = grads[k].to_vec::<f64>().unwrap();
+        for ((x, g), y) in start[k].iter().zip(grad).zip(after) {
+            let want = x - 0.01 * factor * (g + decay * x);
+            assert!((y - want).abs() < 1e-15, "{name}: {y} for {want}");
+        }
+    }
 }
 
 #[test]

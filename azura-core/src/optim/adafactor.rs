@@ -1,7 +1,8 @@
 //! Adafactor.
 
-use super::core::{Core, check_lr, load_steps, save_steps};
-use super::{Group, Optimizer, check, groups, positive};
+use super::core::{check_lr, load_steps, save_steps};
+use super::groups::{self, Settings};
+use super::{Group, Optimizer, check, positive};
 use crate::dtype::for_float;
 use crate::param::Run;
 use crate::tensor::Tensor;
@@ -105,13 +106,13 @@ impl Optimizer for Adafactor {
                 sign: if self.maximize { -1.0 } else { 1.0 },
             };
             let decay = self.weight_decay;
-            self.store.update::<T>(
+            self.store.update::<T, _>(
                 &mut self.steps,
                 &mut [],
                 false,
-                |_, name, _| Some(Core::group(groups, name)),
-                |run| {
-                    let (lr, decay) = Core::settings(groups, run.group, lr, decay);
+                |_, name, _| Some(Settings::of(groups, name)),
+                |run, settings| {
+                    let (lr, decay) = settings.at(lr, decay);
                     let own = &mut kept[run.first];
                     step.run(lr, decay, run, own);
                 },

@@ -1,6 +1,7 @@
 //! What optimisers share: the walk over a store, step counts, moments, groups, state.
 
-use super::{Group, Optimizer, groups, positive};
+use super::groups::{self, Settings};
+use super::{Group, Optimizer, positive};
 use crate::cpu::math::Num;
 use crate::cpu::optim::{self as kernel, Elementwise};
 use crate::dtype::for_float;
@@ -112,19 +113,6 @@ impl Core {
         &self.store
     }
 
-    /// The number of the group of a parameter; that behind the last one if it is in none.
-    pub fn group(groups: &[Group], name: &str) -> usize {
-        let found = groups.iter().position(|group| group.fits(name));
-        found.unwrap_or(groups.len())
-    }
-
-    /// The learning rate and weight decay of a group.
-    pub fn settings(groups: &[Group], group: usize, lr: f64, weight_decay: f64) -> (f64, f64) {
-        groups.get(group).map_or((lr, weight_decay), |group| {
-            (lr * group.lr, group.weight_decay.unwrap_or(weight_decay))
-        })
-    }
-
     pub fn set_groups(&mut self, groups: Vec<Group>) -> Result<()> {
         groups::apply(&self.store, &groups)?;
         self.groups = groups;
@@ -154,7 +142,7 @@ impl Core {
         let mut moments: Vec<&mut Moments> = moments.into_iter().map(|(_, m)| m).collect();
         let (groups, skip) = (&self.groups, self.skip.as_ref());
         let mut uncounted = Vec::new();
-        self.store.update::<T>(
+        self.store.update::<T, _>(
             if counts {
                 &mut self.steps
             } else {
@@ -164,10 +152,10 @@ impl Core {
             true,
             |_, name, shape| {
                 let skipped = skip.is_some_and(|skip| skip(name, shape));
-                (!skipped).then(|| Self::group(groups, name))
+                (!skipped).then(|| Settings::of(groups, name))
             },
-            |run| {
-                let (lr, weight_decay) = Self::settings(groups, run.group, lr, weight_decay);
+            |run, settings| {
+                let (lr, weight_decay) = settings.at(lr, weight_decay);
                 let step_number = run.step;
                 let at = At {
                     step: step_number,

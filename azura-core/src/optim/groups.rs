@@ -3,7 +3,8 @@
 use super::positive;
 use crate::{Error, Result, Store};
 
-/// How parameters whose names fit a pattern are treated. PyTorch: a parameter group.
+/// How parameters whose names fit a pattern are treated. PyTorch: a parameter group; but a parameter may be in several
+/// here, and the first of them that says something about a setting decides it.
 ///
 /// ```
 /// use azura_core::optim::Group;
@@ -15,7 +16,7 @@ pub struct Group {
     /// The whole name, in which `*` stands for any characters.
     pub pattern: String,
     /// Factor of the learning rate.
-    pub lr: f64,
+    pub lr: Option<f64>,
     /// The weight decay in place of the optimiser's.
     pub weight_decay: Option<f64>,
     /// Excludes the parameters from training.
@@ -27,7 +28,7 @@ impl Group {
     pub fn new(pattern: impl Into<String>) -> Self {
         Group {
             pattern: pattern.into(),
-            lr: 1.0,
+            lr: None,
             weight_decay: None,
             frozen: false,
         }
@@ -71,23 +72,50 @@ pub(super) fn apply(store: &Store, groups: &[Group]) -> Result<()> {
                 format!("`{pattern}`"),
             ));
         }
-        if !positive(&[*lr, weight_decay.unwrap_or(0.0)]) {
+        if !positive(&[lr.unwrap_or(1.0), weight_decay.unwrap_or(0.0)]) {
             return Err(Error::argument(
                 "optimizer",
                 "a group's factor and weight decay must be finite and not negative",
-                format!("{lr} and {weight_decay:?} for `{pattern}`"),
+                format!("{lr:?} and {weight_decay:?} for `{pattern}`"),
             ));
         }
     }
     for param in params {
         let name = param.name();
-        if groups
-            .iter()
-            .find(|group| group.fits(&name))
-            .is_some_and(|group| group.frozen)
-        {
+        if fitting(groups, &name).any(|group| group.frozen) {
             param.set_frozen(true);
         }
     }
     Ok(())
+}
+
+/// The groups of a parameter.
+fn fitting<'a>(groups: &'a [Group], name: &'a str) -> impl Iterator<Item = &'a Group> {
+    groups.iter().filter(move |group| group.fits(name))
+}
+
+/// What groups say about a parameter; those with the same settings take their steps together.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Settings {
+    lr: f64,
+    weight_decay: Option<f64>,
+}
+
+impl Settings {
+    pub fn of(groups: &[Group], name: &str) -> Self {
+        let (mut lr, mut weight_decay) = (None, None);
+        for group in fitting(groups, name) {
+            lr = lr.or(group.lr);
+            weight_decay = weight_decay.or(group.weight_decay);
+        }
+        Settings {
+            lr: lr.unwrap_or(1.0),
+            weight_decay,
+        }
+    }
+
+    /// The learning rate and weight decay, from those of the optimiser.
+    pub fn at(self, lr: f64, weight_decay: f64) -> (f64, f64) {
+        (lr * self.lr, self.weight_decay.unwrap_or(weight_decay))
+    }
 }

@@ -64,8 +64,8 @@ pub trait Optimizer: Send {
     /// [`Error::Store`] if names, shapes or dtypes are not those of this optimiser's store.
     fn load(&mut self, state: &[(String, Tensor)]) -> Result<()>;
 
-    /// Treats parameters by their names: the first [`Group`] whose pattern fits counts. Parameters of frozen groups
-    /// are frozen in the store.
+    /// Treats parameters by their names: of each setting the first [`Group`] counts whose pattern fits and that says
+    /// something about it. Parameters in a frozen group are frozen in the store.
     ///
     /// # Errors
     /// [`Error::Argument`] if a pattern fits no parameter, a factor or a decay is negative or not finite, or this

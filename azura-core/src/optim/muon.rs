@@ -1,6 +1,7 @@
 //! Orthogonalised momentum.
 
-use super::core::{Core, check_lr, load_steps, save_steps};
+use super::core::{check_lr, load_steps, save_steps};
+use super::groups::Settings;
 use super::{Adam, Group, Optimizer, check, positive};
 use crate::buffer::Buffer;
 use crate::cpu::optim::newton_schulz::{self, Iteration};
@@ -128,13 +129,13 @@ impl Optimizer for Muon {
         let (nesterov, scale) = (self.nesterov, self.scale);
         let (left, groups) = (&self.left, &self.groups);
         for_float!("muon", self.store.dtype(), T => {
-            self.store.update::<T>(
+            self.store.update::<T, _>(
                 &mut self.steps,
                 &mut [&mut self.momenta],
                 false,
-                |_, name, shape| takes(left, name, shape).then(|| Core::group(groups, name)),
-                |run| {
-                    let (lr, decay) = Core::settings(groups, run.group, lr, decay);
+                |_, name, shape| takes(left, name, shape).then(|| Settings::of(groups, name)),
+                |run, settings| {
+                    let (lr, decay) = settings.at(lr, decay);
                     let &[rows, cols] = run.shape else { return };
                     let [b] = &mut run.moments.into_iter().collect::<Vec<_>>()[..] else { return };
                     let mut direction = Buffer::uninit(b.len() * 4);

@@ -24,15 +24,15 @@ impl Store {
     /// Calls `step` for each longest run of neighbouring parameters that have a new gradient, the same number of steps
     /// behind them and the same group; for each parameter on its own if they are not `merged`.
     ///
-    /// `group` says which group a parameter is in, by its number, name and shape; `None` leaves it alone. `steps` counts
+    /// `group` says what sets a parameter apart, by its number, name and shape; `None` leaves it alone. `steps` counts
     /// the steps of each parameter and is advanced here.
-    pub(crate) fn update<T: Element>(
+    pub(crate) fn update<T: Element, G: Copy + PartialEq>(
         &self,
         steps: &mut Vec<u64>,
         moments: &mut [&mut Moments],
         merged: bool,
-        mut group: impl FnMut(usize, &str, &[usize]) -> Option<usize>,
-        mut step: impl FnMut(Run<'_, T>),
+        mut group: impl FnMut(usize, &str, &[usize]) -> Option<G>,
+        mut step: impl FnMut(Run<'_, T>, G),
     ) -> Result<()> {
         let mut state = self.sealed()?;
         let State {
@@ -42,7 +42,7 @@ impl Store {
         for moments in moments.iter_mut() {
             moments.grow(arenas, self.0.dtype.size());
         }
-        let groups: Vec<Option<usize>> = segments
+        let groups: Vec<Option<G>> = segments
             .iter()
             .enumerate()
             .map(|(index, s)| {
@@ -69,9 +69,8 @@ impl Store {
             let range = segments[first].range.start..segments[index - 1].range.end;
             let Arena { values, grads, .. } = &mut arenas[arena];
             let Some(grads) = grads else { continue };
-            step(Run {
+            let run = Run {
                 step: count + 1,
-                group,
                 first,
                 shape: &segments[first].shape,
                 values: &mut unshared(values).as_mut_slice()[range.clone()],
@@ -80,7 +79,8 @@ impl Store {
                     .iter_mut()
                     .map(|m| &mut m.0[arena].as_mut_slice()[range.clone()])
                     .collect(),
-            });
+            };
+            step(run, group);
         }
         Ok(())
     }
@@ -106,7 +106,6 @@ impl Store {
 pub(crate) struct Run<'a, T> {
     /// The number of this step, from 1.
     pub step: u64,
-    pub group: usize,
     /// The number and the shape of the first parameter.
     pub first: usize,
     pub shape: &'a [usize],
