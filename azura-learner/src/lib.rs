@@ -38,8 +38,8 @@
 //!
 //! | module       | what it holds                                                                 |
 //! |--------------|-------------------------------------------------------------------------------|
-//! | [`layers`]   | `Linear`, `Lstm`, `Dropout`, activations, `Sequential`; the trait [`Module`]  |
-//! | [`loss`]     | `mse`, `mae`, `huber`, `cross_entropy`; a [`Loss`] is a sum and its weight    |
+//! | [`layers`]   | linear, convolutions, pools, norms, recurrent, attention, Transformers, embeddings, dropout, activations, shapes, `Sequential` and `Residual`; the trait [`Module`] |
+//! | [`loss`]     | `mse`, `huber`, `quantile`, `cross_entropy`, likelihoods, `kl_div`; a [`Loss`] is a sum and its weight |
 //! | [`data`]     | tables, splits, scalers, windows, the seeded loader; [`Dataset`] and [`Batch`]|
 //! | [`train`]    | [`Trainer`], its configuration, observers, checkpoints, exact resume          |
 //! | [`app`]      | [`App`]: data, model and scores of one kind of problem; [`Registry`]          |

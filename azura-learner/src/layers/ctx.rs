@@ -1,6 +1,8 @@
 //! What a forward pass is for.
 
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use azura_core::{Rng, Tensor};
 
@@ -9,9 +11,11 @@ use crate::error::{Error, Result};
 
 /// What a forward pass is for, its random numbers, and the statistics that it saw.
 ///
-/// The trainer makes one for each step, from the seed and the step's number, so that a resumed run
-/// drops the same units. Layers with running statistics queue what they saw here; the trainer applies
-/// it after the step. A loop of one's own does the same:
+/// The trainer makes one for each batch, from the seed and the step's number, so that a resumed run
+/// drops the same units. Layers with running statistics queue what they saw here.
+/// [`update_statistics`](Ctx::update_statistics) takes it in, and so does dropping the context, so that a loop of one's
+/// own cannot forget it; [`discard_statistics`](Ctx::discard_statistics) is for a step that is given up. As long as
+/// statistics wait, their layers refuse to predict.
 ///
 /// ```
 /// use azura_core::{DType, Rng, Store, Tensor};
@@ -27,7 +31,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), azura_learner::Error>(())
 /// ```
 ///
-/// A clone is for computing the same again: it has the same mode and random numbers, and an empty queue.
+/// A clone has the same mode and random numbers, and an empty queue.
 #[derive(Debug)]
 pub struct Ctx {
     /// True in training: dropout drops.
@@ -35,38 +39,47 @@ pub struct Ctx {
     /// Random numbers of this pass.
     pub rng: Rng,
     updates: Vec<Update>,
+    /// A part of a pass is computed again for its gradients: its statistics were queued the first time.
+    again: bool,
 }
 
 impl Clone for Ctx {
     fn clone(&self) -> Self {
-        Ctx {
-            train: self.train,
-            rng: self.rng.clone(),
-            updates: Vec::new(),
+        Ctx::new(self.train, self.rng.clone())
+    }
+}
+
+impl Drop for Ctx {
+    fn drop(&mut self) {
+        // An error leaves statistics waiting, and the next prediction says so. Nothing is added to a panic.
+        if !std::thread::panicking() {
+            let _ = self.update_statistics();
         }
     }
 }
 
 impl Ctx {
-    /// A training pass with these random numbers.
-    pub fn train(rng: Rng) -> Self {
+    fn new(train: bool, rng: Rng) -> Self {
         Ctx {
-            train: true,
+            train,
             rng,
             updates: Vec::new(),
+            again: false,
         }
+    }
+
+    /// A training pass with these random numbers.
+    pub fn train(rng: Rng) -> Self {
+        Ctx::new(true, rng)
     }
 
     /// A pass that predicts: nothing is random.
     pub fn eval() -> Self {
-        Ctx {
-            train: false,
-            ..Ctx::train(Rng::new(0))
-        }
+        Ctx::new(false, Rng::new(0))
     }
 
     /// Takes what this pass saw into the running statistics of its layers, in the order of the pass, and
-    /// empties the queue. To be called after the optimiser's step; not at all if the step is given up.
+    /// empties the queue.
     ///
     /// # Errors
     /// If a layer's statistics cannot be replaced.
@@ -74,8 +87,28 @@ impl Ctx {
         self.updates.drain(..).try_for_each(Update::apply)
     }
 
+    /// Empties the queue and leaves the running statistics as they are, for a step that is given up.
+    pub fn discard_statistics(&mut self) {
+        self.updates.drain(..).for_each(Update::discard);
+    }
+
+    /// Takes what this pass saw into averages that count all batches alike and nothing before them; `batches` says how
+    /// many each layer has seen, and is counted on.
+    pub(crate) fn average_statistics(&mut self, batches: &mut HashMap<String, i64>) -> Result<()> {
+        for update in self.updates.drain(..) {
+            let count = batches.entry(update.layer()).or_default();
+            update.apply_evenly(*count)?;
+            *count += 1;
+        }
+        Ok(())
+    }
+
     pub(super) fn queue(&mut self, update: Update) {
-        self.updates.push(update);
+        if self.again {
+            update.discard();
+        } else {
+            self.updates.push(update);
+        }
     }
 
     /// Runs a part of the pass and keeps none of what its operations save: the backward pass runs it
@@ -89,10 +122,12 @@ impl Ctx {
         f: impl Fn(&mut Ctx) -> Result<[Tensor; N]> + Send + Sync + 'static,
     ) -> Result<[Tensor; N]> {
         // What the first run leaves behind: its context, or its error, which the engine cannot carry.
-        let first: std::sync::Arc<Mutex<Option<Result<Ctx>>>> = std::sync::Arc::default();
-        let (left, start) = (std::sync::Arc::clone(&first), self.clone());
+        let first: Arc<Mutex<Option<Result<Ctx>>>> = Arc::default();
+        let (left, start) = (Arc::clone(&first), self.clone());
+        let (again, ran) = (self.again, AtomicBool::new(false));
         let outputs = azura_core::checkpoint(move || {
             let mut ctx = start.clone();
+            ctx.again = ran.swap(true, Ordering::Relaxed) || again;
             let result = f(&mut ctx);
             let mut left = left.lock().unwrap_or_else(|e| e.into_inner());
             match result {
@@ -114,9 +149,9 @@ impl Ctx {
         });
         let left = first.lock().unwrap_or_else(|e| e.into_inner()).take();
         match (outputs, left) {
-            (Ok(outputs), Some(Ok(ctx))) => {
+            (Ok(outputs), Some(Ok(mut ctx))) => {
                 self.rng = ctx.rng.clone();
-                self.updates.extend(ctx.updates);
+                self.updates.append(&mut ctx.updates);
                 Ok(outputs)
             }
             (_, Some(Err(error))) => Err(error),

@@ -5,7 +5,8 @@ use azura_core::Tensor;
 use super::{Ctx, Module};
 use crate::error::{Error, Problem, Result};
 
-fn probability(p: f64) -> Result<f64> {
+/// `p`, if it is a probability.
+pub(super) fn probability(p: f64) -> Result<f64> {
     if (0.0..=1.0).contains(&p) {
         return Ok(p);
     }

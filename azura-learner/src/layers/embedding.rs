@@ -13,9 +13,9 @@ use crate::error::Result;
 /// | `weight` | `[V, D]`            |
 /// | result   | `[S…, D]`           |
 ///
-/// The weight begins standard normal, the padding row with 0. With `max_norm`, a training pass shrinks the
-/// rows that it reads in the store before it reads them, as PyTorch does; a pass that predicts only shrinks
-/// what it reads.
+/// The weight begins standard normal, the padding row with 0. With `max_norm`, every pass, one that predicts too,
+/// shrinks the rows that it reads in the store before it reads them, without a gradient, as PyTorch does. Who still
+/// looks at the old rows (an old graph, another thread) keeps them.
 ///
 /// ```
 /// use azura_core::{DType, Rng, Store, Tensor};
@@ -62,11 +62,10 @@ impl Embedding {
 }
 
 impl Module for Embedding {
-    fn forward(&self, ids: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
+    fn forward(&self, ids: &Tensor, _: &mut Ctx) -> Result<Tensor> {
         let mut options = self.options;
-        if let Some(most) = options.max_norm.filter(|_| ctx.train) {
+        if let Some(most) = options.max_norm.take() {
             self.weight.shrink_rows(ids, most, options.norm_type)?;
-            options.max_norm = None;
         }
         Ok(self.weight.value().embedding(ids, options)?)
     }

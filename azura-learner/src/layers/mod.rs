@@ -3,6 +3,21 @@
 //! A layer is made under a [`Scope`](azura_core::Scope) (`p.at("encoder")`), and the names of its
 //! parameters are PyTorch's where PyTorch has the layer, so that weights can be exchanged. A layer
 //! with one input and one output is a [`Module`]; one with states has its own `forward`.
+//!
+//! | family | layers |
+//! |---|---|
+//! | linear | [`Linear`], [`Bilinear`] |
+//! | convolutions | [`Conv1d`] to [`Conv3d`], [`ConvTranspose1d`] to [`ConvTranspose3d`] |
+//! | pools | [`MaxPool1d`], [`AvgPool1d`], [`LpPool1d`], [`AdaptiveAvgPool1d`], [`AdaptiveMaxPool1d`], each to `3d`, and [`Upsample`] |
+//! | norms | [`BatchNorm1d`] and [`InstanceNorm1d`] to `3d`, [`LayerNorm`], [`RmsNorm`], [`GroupNorm`], [`LocalResponseNorm`] |
+//! | recurrent | [`Lstm`], [`Gru`], [`Rnn`] and the cells [`LstmCell`], [`GruCell`], [`RnnCell`] |
+//! | attention | [`MultiHeadAttention`], [`PositionalEncoding`], [`RotaryEmbedding`] |
+//! | Transformers | [`Transformer`], [`TransformerEncoder`], [`TransformerDecoder`] and their layers |
+//! | tables | [`Embedding`] |
+//! | dropout | [`Dropout`], [`Dropout1d`] to [`Dropout3d`], [`AlphaDropout`], [`FeatureAlphaDropout`] |
+//! | activations | [`Relu`], [`Gelu`], [`Silu`], [`Prelu`], [`Softmax`] and their kind |
+//! | shapes | [`Flatten`], [`Unflatten`], [`Pad`], [`PixelShuffle`], [`PixelUnshuffle`], [`Identity`] |
+//! | chains | [`Sequential`], [`Residual`] |
 
 mod activation;
 mod attention;
@@ -20,6 +35,7 @@ mod pad;
 mod pool;
 mod prelu;
 mod recurrent;
+mod residual;
 mod response_norm;
 mod running;
 mod sequential;
@@ -57,6 +73,7 @@ pub use recurrent::{
     Gru, GruCell, Lstm, LstmBuilder, LstmCell, LstmState, Nonlinearity, RecurrentBuilder, Rnn,
     RnnCell,
 };
+pub use residual::Residual;
 pub use response_norm::LocalResponseNorm;
 pub use running::RunningStats;
 pub use sequential::Sequential;

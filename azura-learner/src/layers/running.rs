@@ -1,7 +1,7 @@
 //! Running statistics: averages over training batches that predictions are normalised by.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use azura_core::{DType, NamedBuffer, Scope, Tensor, no_grad};
 
@@ -17,8 +17,8 @@ pub struct RunningStats {
     batches: NamedBuffer,
     /// The share of the newest batch; `None` averages over all batches evenly.
     momentum: Option<f64>,
-    /// Whether a training pass of this process has queued statistics.
-    queued: Arc<AtomicBool>,
+    /// Of how many passes the statistics wait in a context.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// What a training pass saw, to be taken into running statistics after the step.
@@ -37,7 +37,7 @@ impl RunningStats {
             var: p.buffer("running_var", &Tensor::ones(shape, p.dtype())?)?,
             batches: p.buffer("num_batches_tracked", &Tensor::scalar(0.0, DType::I64)?)?,
             momentum,
-            queued: Arc::default(),
+            waiting: Arc::default(),
         })
     }
 
@@ -61,7 +61,7 @@ impl RunningStats {
 
     /// Queues what a training pass saw.
     pub(super) fn queue(&self, mean: Tensor, var: Tensor, ctx: &mut Ctx) {
-        self.queued.store(true, Ordering::Relaxed);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         ctx.queue(Update {
             running: self.clone(),
             mean,
@@ -69,30 +69,56 @@ impl RunningStats {
         });
     }
 
-    /// Mean and variance to predict with. Statistics that training passes saw and nobody took in are an
-    /// error: predictions would be normalised by the numbers that the layer began with.
+    /// Mean and variance to predict with. Statistics that wait in a context are an error: predictions would be normalised
+    /// by numbers that a training pass has left behind.
     pub(super) fn current(&self) -> Result<(Tensor, Tensor)> {
-        if self.queued.load(Ordering::Relaxed) && self.batches()? == 0 {
-            return Err(Error::Usage(format!(
-                "`{}` was never updated although training passes ran; call `ctx.update_statistics()` after each step",
-                self.mean.name()
-            )));
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            return Ok((self.mean(), self.var()));
         }
-        Ok((self.mean(), self.var()))
+        Err(Error::Usage(format!(
+            "`{}` lacks what a training pass saw, which waits in its context; call `ctx.update_statistics()` after each \
+             step, or drop the context, before you predict",
+            self.mean.name()
+        )))
     }
 }
 
 impl Update {
+    /// Takes what was seen into the averages.
     pub(super) fn apply(self) -> Result<()> {
-        let Update { running, mean, var } = self;
-        let batches = running.batches()? + 1;
-        let share = running.momentum.unwrap_or(1.0 / batches as f64);
-        let blend = |old: &NamedBuffer, new: Tensor| -> Result<()> {
+        let batches = self.running.batches()? + 1;
+        let share = self.running.momentum.unwrap_or(1.0 / batches as f64);
+        self.blend(share, batches)
+    }
+
+    /// As if nothing had been seen before `batches` batches, all of which count alike.
+    pub(super) fn apply_evenly(self, batches: i64) -> Result<()> {
+        self.blend(1.0 / (batches + 1) as f64, batches + 1)
+    }
+
+    /// Gives up what was seen.
+    pub(super) fn discard(self) {
+        self.running.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The layer that it belongs to, by the name of its mean.
+    pub(super) fn layer(&self) -> String {
+        self.running.mean.name()
+    }
+
+    fn blend(self, share: f64, batches: i64) -> Result<()> {
+        let Update { running, mean, var } = &self;
+        let blend = |old: &NamedBuffer, new: &Tensor| -> Result<()> {
+            let new = new.clone();
             let blended = no_grad(|| old.value().mul(1.0 - share)?.add(new.mul(share)?))?;
             Ok(old.set(&blended)?)
         };
         blend(&running.mean, mean)?;
         blend(&running.var, var)?;
-        Ok(running.batches.set(&Tensor::from_slice(&[batches], [])?)?)
+        let batches = Tensor::from_slice(&[batches], [])?;
+        running.batches.set(&batches)?;
+        // What could not be taken in waits for ever: predictions are then refused.
+        self.discard();
+        Ok(())
     }
 }

@@ -15,6 +15,7 @@ pub mod numbers;
 mod observer;
 mod running;
 mod span;
+mod statistics;
 mod trainer;
 
 pub(crate) use checkpoint::LAST;
@@ -28,6 +29,7 @@ pub use fit::{Fit, Supervised, TensorDataset};
 pub use monitor::{Rehearsal, rehearse};
 pub use observer::{Best, CheckpointKind, EpochRow, Event, Observer, On, Outcome, Position, Stop};
 pub use span::{Every, Span};
+pub use statistics::recompute_statistics;
 pub use trainer::{StopFlag, Trainer};
 
 use std::sync::Arc;

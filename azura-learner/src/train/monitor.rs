@@ -62,7 +62,7 @@ pub struct Rehearsal {
     pub rows: usize,
 }
 
-/// Does once what a training does again and again, without changing a weight: a batch forward and backward, and the scores of
+/// Does once what a training does again and again, without a step: a batch forward and backward, and the scores of
 /// the validation rows. So it finds a monitored value that does not exist before an epoch is spent, and measures memory.
 ///
 /// # Errors
@@ -92,6 +92,7 @@ pub fn rehearse(training: &dyn Training) -> Result<Rehearsal> {
     }
     let step = azura_core::bytes_from_system() - before;
     drop((output, loss));
+    ctx.discard_statistics();
     training.store().zero_grad();
     let mut metrics = Metrics::from([("train.loss".to_string(), f64::NAN)]);
     validate(training, &mut metrics)?;

@@ -2,11 +2,12 @@
 
 use azura_core::{DType, Rng, Store, Tensor};
 use azura_learner::layers::{
-    Bilinear, Ctx, Dropout, Flatten, Glu, Gru, GruCell, Identity, LeakyRelu, Linear, Lstm,
-    LstmCell, Module, Nonlinearity, Pad, PixelShuffle, PixelUnshuffle, Prelu, Relu, Rnn, RnnCell,
-    Sequential, Sigmoid, Softplus, Tanh, Unflatten,
+    AttentionInputs, Bilinear, Ctx, Dropout, Flatten, Glu, Gru, GruCell, Identity, LeakyRelu,
+    Linear, Lstm, LstmCell, Module, MultiHeadAttention, Nonlinearity, Pad, PixelShuffle,
+    PixelUnshuffle, Prelu, Relu, Residual, Rnn, RnnCell, Sequential, Sigmoid, Softplus, Tanh,
+    Transformer, TransformerOptions, Unflatten,
 };
-use azura_learner::{TrainConfig, loss, optim};
+use azura_learner::{Result, TrainConfig, loss, optim};
 
 pub fn random(shape: &[usize], seed: u64) -> Tensor {
     let mut rng = Rng::new(seed);
@@ -222,6 +223,104 @@ fn initial_values_are_within_pytorchs_bounds() {
             largest <= bound && largest > 0.8 * bound,
             "{name}: {largest}"
         );
+    }
+}
+
+#[test]
+fn a_layer_with_a_way_around_it() -> Result<()> {
+    let store = Store::new(DType::F32);
+    let p = store.root(Rng::new(0));
+    let (inner, other) = (
+        Linear::new(3, 3, &p.at("f"))?,
+        Linear::new(3, 5, &p.at("g"))?,
+    );
+    let around = Linear::new(3, 5, &p.at("around"))?;
+    let x = random(&[4, 3], 0);
+    let ctx = &mut Ctx::eval();
+    let plus = |a: &Tensor, b: &Tensor| a.clone().add(b).unwrap().to_vec::<f32>().unwrap();
+    let want = plus(&inner.forward(&x, ctx)?, &x);
+    let y = Residual::new(inner).forward(&x, ctx)?;
+    assert_eq!(y.to_vec::<f32>()?, want);
+    let want = plus(&other.forward(&x, ctx)?, &around.forward(&x, ctx)?);
+    let z = Residual::new(other.clone())
+        .projection(around)
+        .forward(&x, ctx)?;
+    assert_eq!(z.to_vec::<f32>()?, want);
+    // Both ways get gradients.
+    y.square()?
+        .sum_all()?
+        .add(z.square()?.sum_all()?)?
+        .backward()?;
+    assert_eq!(store.untouched(), [""; 0]);
+    for param in store.params() {
+        let grad = param.grad().unwrap().to_vec::<f32>()?;
+        assert!(grad.iter().all(|&g| g != 0.0), "{}", param.name());
+    }
+    // One column would be broadcast over five.
+    let error = Residual::new(other).forward(&random(&[4, 1], 0).expand([4, 3])?, ctx);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "[residual] both ways must give the same shape, but got [4, 5] through the layer and [4, 3] around it; a \
+         projection changes the latter"
+    );
+    let narrow = Linear::new(3, 1, &p.at("narrow"))?;
+    assert!(Residual::new(narrow).forward(&x, ctx).is_err());
+    Ok(())
+}
+
+#[test]
+fn everything_may_be_dropped() -> Result<()> {
+    let store = Store::new(DType::F32);
+    let p = store.root(Rng::new(0));
+    let x = random(&[2, 5, 4], 0);
+    let train = || Ctx::train(Rng::new(3));
+    // The second layer reads zeros at every time, so it does the same for every input.
+    let lstm = Lstm::new(4, 3, &p.at("a")).layers(2).dropout(1.0).build()?;
+    let (y, _) = lstm.forward(&x, None, &mut train())?;
+    let (z, _) = lstm.forward(&random(&[2, 5, 4], 1), None, &mut train())?;
+    assert_eq!(y.to_vec::<f32>()?, z.to_vec::<f32>()?);
+    let (z, _) = lstm.forward(&x, None, &mut Ctx::eval())?;
+    assert_ne!(y.to_vec::<f32>()?, z.to_vec::<f32>()?);
+    let gru = Gru::new(4, 3, &p.at("b")).layers(2).dropout(1.0).build()?;
+    let (y, _) = gru.forward(&x, None, &mut train())?;
+    assert!(y.to_vec::<f32>()?.iter().all(|y| y.is_finite()));
+    // No weight is left: what comes out is the bias of the last product, which begins with 0.
+    let attention = MultiHeadAttention::new(4, 2, &p.at("c"))
+        .dropout(1.0)
+        .build()?;
+    for need_weights in [false, true] {
+        let inputs = AttentionInputs {
+            need_weights,
+            ..Default::default()
+        };
+        let (y, _) = attention.forward(&x, &x, &x, inputs, &mut train())?;
+        assert_eq!(y.to_vec::<f32>()?, [0.0; 40]);
+    }
+    for bad in [-0.1, 1.1, f64::NAN] {
+        assert!(Rnn::new(4, 3, &p.at("d")).dropout(bad).build().is_err());
+        let attention = MultiHeadAttention::new(4, 2, &p.at("e")).dropout(bad);
+        assert!(attention.build().is_err());
+    }
+    Ok(())
+}
+
+#[test]
+fn widths_beyond_memory_are_errors() {
+    let store = Store::new(DType::F32);
+    let p = store.root(Rng::new(0));
+    let options = TransformerOptions {
+        dim_feedforward: usize::MAX,
+        ..Default::default()
+    };
+    assert!(Transformer::new(4, 2, [1, 0], &options, &p.at("a")).is_err());
+    for width in [usize::MAX / 2 + 1, usize::MAX / 4 * 3 + 1] {
+        assert!(
+            MultiHeadAttention::new(width, 1, &p.at("b"))
+                .build()
+                .is_err()
+        );
+        let attention = MultiHeadAttention::new(4, 1, &p.at("c").at(width)).kdim(width);
+        assert!(attention.build().is_err());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Normalisation and embedding as layers: parameters move, statistics run, and nothing is counted twice.
 
 use azura_core::optim::{Adam, Optimizer};
-use azura_core::{DType, EmbeddingOptions, Rng, Store, Tensor, grad};
+use azura_core::{DType, EmbeddingOptions, Rng, Store, Tensor, grad, no_grad};
 use azura_learner::layers::{
     BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormOptions, Ctx, Embedding, GroupNorm,
     InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, LocalResponseNorm, Module, RmsNorm,
@@ -156,30 +156,59 @@ fn statistics_run_and_are_what_predictions_use() -> Result<()> {
 }
 
 #[test]
-fn forgotten_statistics_are_an_error() -> Result<()> {
+fn statistics_cannot_be_forgotten() -> Result<()> {
     let store = Store::new(DType::F32);
     let norm = BatchNorm1d::new(2, &store.root(Rng::new(0)).at("norm"))?;
     let x = random(&[4, 2], 0);
-    assert!(norm.forward(&x, &mut Ctx::eval()).is_ok());
-    norm.forward(&x, &mut Ctx::train(Rng::new(0)))?;
-    let error = norm.forward(&x, &mut Ctx::eval()).unwrap_err();
+    let batches = || norm.running().unwrap().batches();
+    let predict = || norm.forward(&x, &mut Ctx::eval());
+    assert!(predict().is_ok());
+    // As long as they wait, nobody predicts: neither elsewhere nor with the context that has them.
+    let mut ctx = Ctx::train(Rng::new(0));
+    norm.forward(&x, &mut ctx)?;
+    let error = predict().unwrap_err();
     assert!(matches!(error, Error::Usage(_)));
     assert!(
         error
             .to_string()
-            .contains("`norm.running_mean` was never updated although training passes ran"),
+            .contains("`norm.running_mean` lacks what a training pass saw"),
         "{error}"
     );
+    ctx.train = false;
+    assert!(norm.forward(&x, &mut ctx).is_err());
+    ctx.update_statistics()?;
+    assert!(predict().is_ok() && norm.forward(&x, &mut ctx).is_ok());
+    assert_eq!(batches()?, 1);
+    // A later pass is not forgotten either, and a context that is dropped takes in what waits.
     let mut ctx = Ctx::train(Rng::new(0));
     norm.forward(&x, &mut ctx)?;
-    // What computes the same again counts for nothing.
-    let mut again = ctx.clone();
-    again.update_statistics()?;
-    assert_eq!(norm.running().unwrap().batches()?, 0);
-    ctx.update_statistics()?;
-    assert_eq!(norm.running().unwrap().batches()?, 1);
-    assert!(norm.forward(&x, &mut Ctx::eval()).is_ok());
-    let error = norm.forward(&random(&[2], 0), &mut ctx).unwrap_err();
+    assert!(predict().is_err());
+    drop(ctx);
+    assert!(predict().is_ok());
+    assert_eq!(batches()?, 2);
+    // So do two contexts, one after the other, and passes without gradients.
+    let [mut first, mut second] = [0, 1].map(|seed| Ctx::train(Rng::new(seed)));
+    norm.forward(&x, &mut first)?;
+    no_grad(|| norm.forward(&x, &mut second))?;
+    drop(first);
+    assert!(predict().is_err());
+    drop(second);
+    assert!(predict().is_ok());
+    assert_eq!(batches()?, 4);
+    // A step that is given up leaves them as they were.
+    let (mean, mut ctx) = (norm.running().unwrap().mean(), Ctx::train(Rng::new(0)));
+    norm.forward(&random(&[4, 2], 1), &mut ctx)?;
+    // A clone has a queue of its own.
+    let mut clone = ctx.clone();
+    clone.update_statistics()?;
+    ctx.discard_statistics();
+    drop((ctx, clone));
+    assert!(predict().is_ok());
+    assert_eq!(batches()?, 4);
+    assert_eq!(floats(&norm.running().unwrap().mean()), floats(&mean));
+    let error = norm
+        .forward(&random(&[2], 0), &mut Ctx::eval())
+        .unwrap_err();
     assert!(
         error
             .to_string()
@@ -217,6 +246,18 @@ fn a_segment_computed_twice_counts_once() -> Result<()> {
     let (plain, again) = (run(true)?, run(false)?);
     assert_eq!(plain.2, 1);
     assert_eq!(plain, again);
+    // The second run, and one inside of it, leaves nothing behind that waits.
+    let before = norm.running().unwrap().batches()?;
+    let (layer, mut ctx) = (norm.clone(), Ctx::train(Rng::new(7)));
+    let inside = x.clone();
+    let [y] = ctx.checkpoint(move |ctx| {
+        let (layer, x) = (layer.clone(), inside.clone());
+        ctx.checkpoint(move |ctx| Ok([layer.forward(&x, ctx)?]))
+    })?;
+    drop(ctx);
+    grad(&y.square()?.sum_all()?, &[&x])?;
+    assert_eq!(norm.running().unwrap().batches()?, before + 1);
+    assert!(norm.forward(&x, &mut Ctx::eval()).is_ok());
     // An error comes out as it went in.
     let error = Ctx::eval()
         .checkpoint(|_| -> Result<[Tensor; 1]> { Err(Error::Usage("no".into())) })
@@ -255,7 +296,7 @@ fn embeddings() -> Result<()> {
 }
 
 #[test]
-fn long_rows_are_shrunk_where_training_reads_them() -> Result<()> {
+fn long_rows_are_shrunk_where_they_are_read() -> Result<()> {
     let store = Store::new(DType::F32);
     let options = EmbeddingOptions {
         max_norm: Some(1.0),
@@ -272,17 +313,21 @@ fn long_rows_are_shrunk_where_training_reads_them() -> Result<()> {
         );
     };
     let view = table.weight().value();
-    // A prediction reads short rows and writes nothing.
-    let y = table.forward(&ids, &mut Ctx::eval())?;
-    close(&floats(&y), &[0.6, 0.8, 0.3, 0.4]);
-    assert_eq!(floats(&table.weight().value()), floats(&long));
-    // A training pass writes the rows it reads; who looked at the old ones keeps them.
-    let y = table.forward(&ids, &mut Ctx::train(Rng::new(0)))?;
+    // A prediction writes the rows it reads, as PyTorch's; who looked at the old ones keeps them.
+    let y = no_grad(|| table.forward(&ids, &mut Ctx::eval()))?;
     close(&floats(&y), &[0.6, 0.8, 0.3, 0.4]);
     close(
         &floats(&table.weight().value()),
         &[0.6, 0.8, 0.3, 0.4, 6.0, 8.0],
     );
     assert_eq!(floats(&view), floats(&long));
+    // So does a training pass.
+    let ids = Tensor::from_slice(&[2i64], [1])?;
+    let y = table.forward(&ids, &mut Ctx::train(Rng::new(0)))?;
+    close(&floats(&y), &[0.6, 0.8]);
+    close(
+        &floats(&table.weight().value()),
+        &[0.6, 0.8, 0.3, 0.4, 0.6, 0.8],
+    );
     Ok(())
 }

@@ -5,6 +5,7 @@ use azura_core::{AttentionOptions, Init, KvCache, Param, Scope, Tensor};
 use super::mask::{Scores, unfit};
 use crate::error::{Error, Problem, Result};
 use crate::layers::Ctx;
+use crate::layers::dropout::probability;
 
 /// Attention with many heads (Vaswani et al. 2017, arXiv:1706.03762), as `torch.nn.MultiheadAttention` with
 /// `batch_first`.
@@ -142,7 +143,7 @@ impl MultiHeadAttentionBuilder {
     /// Registers the parameters.
     ///
     /// # Errors
-    /// [`Error::Config`] if the heads do not divide the width or the dropout is not in `[0, 1)`.
+    /// [`Error::Config`] if the heads do not divide the width or the dropout is not in `[0, 1]`.
     pub fn build(self) -> Result<MultiHeadAttention> {
         let (embed, heads, p) = (self.embed, self.heads, &self.scope);
         let problem = |key: &str, message: String| Error::Config(vec![Problem::new(key, message)]);
@@ -150,22 +151,14 @@ impl MultiHeadAttentionBuilder {
             let message = format!("must divide the width {embed}, but is {heads}");
             return Err(problem("num_heads", message));
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            let message = format!("must be at least 0 and below 1, but is {}", self.dropout);
-            return Err(problem("dropout", message));
-        }
-        let xavier = |outputs: usize, inputs: usize| Init::Uniform {
-            bound: (6.0 / (outputs + inputs) as f64).sqrt(),
-        };
+        let dropout = probability(self.dropout)?;
+        let xavier = Init::XavierUniform { gain: 1.0 };
         let weights = if self.kdim == embed && self.vdim == embed {
-            InProjection::Stacked(p.param(
-                "in_proj_weight",
-                &[3usize.saturating_mul(embed), embed],
-                xavier(3usize.saturating_mul(embed), embed),
-            )?)
+            // Too large a size is refused where the shape is checked.
+            let shape = [3usize.saturating_mul(embed), embed];
+            InProjection::Stacked(p.param("in_proj_weight", &shape, xavier)?)
         } else {
-            let part =
-                |name: &str, width: usize| p.param(name, &[embed, width], xavier(embed, width));
+            let part = |name: &str, width: usize| p.param(name, &[embed, width], xavier);
             InProjection::Apart([
                 part("q_proj_weight", embed)?,
                 part("k_proj_weight", self.kdim)?,
@@ -186,7 +179,7 @@ impl MultiHeadAttentionBuilder {
             .transpose()?;
         let out = p.at("out_proj");
         let out_init = if self.xavier_out {
-            xavier(embed, embed)
+            xavier
         } else {
             Init::Uniform {
                 bound: 1.0 / (embed as f64).sqrt(),
@@ -206,7 +199,7 @@ impl MultiHeadAttentionBuilder {
             embed,
             heads,
             add_zero_attn: self.add_zero_attn,
-            dropout: self.dropout,
+            dropout,
         })
     }
 }

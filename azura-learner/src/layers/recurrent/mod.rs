@@ -13,6 +13,7 @@ pub use rnn::{Nonlinearity, Rnn};
 use azura_core::{Init, Param, RecurrentOptions, RecurrentWeights, Scope, Tensor};
 
 use super::Ctx;
+use super::dropout::probability;
 use crate::error::{Error, Problem, Result};
 
 /// The options of an [`Lstm`] under construction.
@@ -87,7 +88,7 @@ impl<L> RecurrentBuilder<L> {
     /// Registers the parameters.
     ///
     /// # Errors
-    /// [`Error::Config`] if a size is 0, the dropout is not in `[0, 1)`, or a projection does not make the
+    /// [`Error::Config`] if a size is 0, the dropout is not in `[0, 1]`, or a projection does not make the
     /// hidden state smaller.
     pub fn build(self) -> Result<L> {
         let problem =
@@ -101,12 +102,7 @@ impl<L> RecurrentBuilder<L> {
                 return problem(name, "must be at least 1, but is 0".to_string());
             }
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return problem(
-                "dropout",
-                format!("must be at least 0 and below 1, but is {}", self.dropout),
-            );
-        }
+        let dropout = probability(self.dropout)?;
         if let Some(size) = self.projection
             && !(1..self.hidden).contains(&size)
         {
@@ -139,7 +135,7 @@ impl<L> RecurrentBuilder<L> {
         let net = Net {
             weights,
             bidirectional: self.bidirectional,
-            dropout: self.dropout,
+            dropout,
             output,
         };
         Ok((self.make)(net, self.nonlinearity))

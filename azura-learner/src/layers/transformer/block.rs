@@ -1,9 +1,9 @@
 //! What encoder and decoder layers are made of.
 
-use azura_core::{Activation, Init, NormOptions, Param, Scope, Tensor};
+use azura_core::{Activation, Init, Param, Scope, Tensor};
 
 use crate::error::{Error, Problem, Result};
-use crate::layers::{AttentionInputs, Ctx, Dropout, Module, MultiHeadAttention};
+use crate::layers::{AttentionInputs, Ctx, Dropout, LayerNorm, Module, MultiHeadAttention};
 
 /// What a feed-forward network does between its two products.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,15 +68,9 @@ impl Plan<'_> {
             .build()
     }
 
-    pub fn norm(&self, p: &Scope) -> Result<Norm> {
-        let shape = [self.width];
-        let weight = p.param("weight", &shape, Init::Ones)?;
-        let bias = self.options.bias;
-        let bias = bias
-            .then(|| p.param("bias", &shape, Init::Zeros))
-            .transpose()?;
-        let eps = self.options.layer_norm_eps;
-        Ok(Norm { weight, bias, eps })
+    pub fn norm(&self, p: &Scope) -> Result<LayerNorm> {
+        let options = self.options;
+        LayerNorm::with(&[self.width], options.layer_norm_eps, true, options.bias, p)
     }
 
     pub fn feed_forward(&self, p: &Scope) -> Result<FeedForward> {
@@ -97,39 +91,16 @@ impl Plan<'_> {
         // A fully connected layer begins in ±1/√I.
         let bound = 1.0 / (inputs as f64).sqrt();
         let matrix = if self.xavier {
-            (6.0 / (inputs + outputs) as f64).sqrt()
+            Init::XavierUniform { gain: 1.0 }
         } else {
-            bound
+            Init::Uniform { bound }
         };
-        let weight = p.param(
-            "weight",
-            &[outputs, inputs],
-            Init::Uniform { bound: matrix },
-        )?;
+        let weight = p.param("weight", &[outputs, inputs], matrix)?;
         let bias = self.options.bias;
         let bias = bias
             .then(|| p.param("bias", &[outputs], Init::Uniform { bound }))
             .transpose()?;
         Ok(Dense { weight, bias })
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Norm {
-    weight: Param,
-    bias: Option<Param>,
-    eps: f64,
-}
-
-impl Norm {
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (weight, bias) = (self.weight.value(), self.bias.as_ref().map(Param::value));
-        let options = NormOptions {
-            weight: Some(&weight),
-            bias: bias.as_ref(),
-            eps: self.eps,
-        };
-        Ok(x.layer_norm(weight.shape(), options)?)
     }
 }
 
@@ -171,16 +142,16 @@ impl FeedForward {
 
 /// A part of a layer with the norm that goes with it, its dropout, and the way around it.
 #[derive(Clone, Debug)]
-pub(super) struct Residual<P> {
-    pub part: P,
-    norm: Norm,
+pub(super) struct Sublayer<P> {
+    part: P,
+    norm: LayerNorm,
     dropout: Dropout,
     norm_first: bool,
 }
 
-impl<P> Residual<P> {
-    pub fn new(part: P, norm: Norm, options: &TransformerOptions) -> Result<Self> {
-        Ok(Residual {
+impl<P> Sublayer<P> {
+    pub fn new(part: P, norm: LayerNorm, options: &TransformerOptions) -> Result<Self> {
+        Ok(Sublayer {
             part,
             norm,
             dropout: Dropout::new(options.dropout)?,
@@ -196,16 +167,16 @@ impl<P> Residual<P> {
         f: impl FnOnce(&P, &Tensor, &mut Ctx) -> Result<Tensor>,
     ) -> Result<Tensor> {
         if self.norm_first {
-            let y = f(&self.part, &self.norm.forward(x)?, ctx)?;
+            let y = f(&self.part, &self.norm.forward(x, ctx)?, ctx)?;
             return Ok(self.dropout.forward(&y, ctx)?.add(x.clone())?);
         }
         let y = f(&self.part, x, ctx)?;
-        self.norm
-            .forward(&self.dropout.forward(&y, ctx)?.add(x.clone())?)
+        let sum = self.dropout.forward(&y, ctx)?.add(x.clone())?;
+        self.norm.forward(&sum, ctx)
     }
 }
 
-impl Residual<MultiHeadAttention> {
+impl Sublayer<MultiHeadAttention> {
     /// Attention of `x` to itself, or to `memory`.
     pub fn attend(
         &self,
@@ -221,7 +192,7 @@ impl Residual<MultiHeadAttention> {
     }
 }
 
-impl Residual<FeedForward> {
+impl Sublayer<FeedForward> {
     pub fn feed(&self, x: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
         self.around(x, ctx, FeedForward::forward)
     }

@@ -2,10 +2,10 @@
 
 use azura_core::{Scope, Tensor};
 
-use super::block::{FeedForward, Norm, Plan, Residual, TransformerOptions};
+use super::block::{FeedForward, Plan, Sublayer, TransformerOptions};
 use super::encoder::EncoderMasks;
 use crate::error::Result;
-use crate::layers::{Ctx, MultiHeadAttention};
+use crate::layers::{Ctx, LayerNorm, Module, MultiHeadAttention};
 
 /// Who may not look where in a decoder.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,9 +32,9 @@ pub struct DecoderMasks<'a> {
 /// `norm3.…`.
 #[derive(Clone, Debug)]
 pub struct TransformerDecoderLayer {
-    attention: Residual<MultiHeadAttention>,
-    cross: Residual<MultiHeadAttention>,
-    feed: Residual<FeedForward>,
+    attention: Sublayer<MultiHeadAttention>,
+    cross: Sublayer<MultiHeadAttention>,
+    feed: Sublayer<FeedForward>,
 }
 
 impl TransformerDecoderLayer {
@@ -63,9 +63,9 @@ impl TransformerDecoderLayer {
         let feed = plan.feed_forward(p)?;
         let norm = |name: &str| plan.norm(&p.at(name));
         Ok(TransformerDecoderLayer {
-            attention: Residual::new(attention, norm("norm1")?, plan.options)?,
-            cross: Residual::new(cross, norm("norm2")?, plan.options)?,
-            feed: Residual::new(feed, norm("norm3")?, plan.options)?,
+            attention: Sublayer::new(attention, norm("norm1")?, plan.options)?,
+            cross: Sublayer::new(cross, norm("norm2")?, plan.options)?,
+            feed: Sublayer::new(feed, norm("norm3")?, plan.options)?,
         })
     }
 
@@ -94,7 +94,7 @@ impl TransformerDecoderLayer {
 #[derive(Clone, Debug)]
 pub struct TransformerDecoder {
     layers: Vec<TransformerDecoderLayer>,
-    norm: Option<Norm>,
+    norm: Option<LayerNorm>,
 }
 
 impl TransformerDecoder {
@@ -149,7 +149,7 @@ impl TransformerDecoder {
             x = layer.forward(&x, memory, masks, ctx)?;
         }
         match &self.norm {
-            Some(norm) => norm.forward(&x),
+            Some(norm) => norm.forward(&x, ctx),
             None => Ok(x),
         }
     }

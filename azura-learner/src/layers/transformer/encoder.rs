@@ -2,9 +2,9 @@
 
 use azura_core::{Scope, Tensor};
 
-use super::block::{FeedForward, Norm, Plan, Residual, TransformerOptions};
+use super::block::{FeedForward, Plan, Sublayer, TransformerOptions};
 use crate::error::Result;
-use crate::layers::{AttentionInputs, Ctx, Module, MultiHeadAttention};
+use crate::layers::{AttentionInputs, Ctx, LayerNorm, Module, MultiHeadAttention};
 
 /// Who may not look where in an encoder; see [`AttentionInputs`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,8 +53,8 @@ impl<'a> EncoderMasks<'a> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct TransformerEncoderLayer {
-    attention: Residual<MultiHeadAttention>,
-    feed: Residual<FeedForward>,
+    attention: Sublayer<MultiHeadAttention>,
+    feed: Sublayer<FeedForward>,
 }
 
 impl TransformerEncoderLayer {
@@ -82,8 +82,8 @@ impl TransformerEncoderLayer {
         let feed = plan.feed_forward(p)?;
         let norm = |name: &str| plan.norm(&p.at(name));
         Ok(TransformerEncoderLayer {
-            attention: Residual::new(attention, norm("norm1")?, plan.options)?,
-            feed: Residual::new(feed, norm("norm2")?, plan.options)?,
+            attention: Sublayer::new(attention, norm("norm1")?, plan.options)?,
+            feed: Sublayer::new(feed, norm("norm2")?, plan.options)?,
         })
     }
 
@@ -115,7 +115,7 @@ impl Module for TransformerEncoderLayer {
 #[derive(Clone, Debug)]
 pub struct TransformerEncoder {
     layers: Vec<TransformerEncoderLayer>,
-    norm: Option<Norm>,
+    norm: Option<LayerNorm>,
 }
 
 impl TransformerEncoder {
@@ -169,7 +169,7 @@ impl TransformerEncoder {
             x = layer.forward_masked(&x, masks, ctx)?;
         }
         match &self.norm {
-            Some(norm) => norm.forward(&x),
+            Some(norm) => norm.forward(&x, ctx),
             None => Ok(x),
         }
     }
