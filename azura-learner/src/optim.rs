@@ -12,8 +12,8 @@ use crate::train::{OptimizerKind, TrainConfig};
 
 /// The optimiser that a configuration asks for, over all parameters of `store`.
 ///
-/// What `train.options` leaves at 0 are the optimiser's own defaults. `train.freeze` and `train.no_decay` become
-/// [`Group`]s.
+/// What `train.options` leaves out are the optimiser's own defaults. `train.freeze`, `train.no_decay` and
+/// `train.lr_factors` become [`Group`]s.
 ///
 /// # Errors
 /// [`Error::Config`] for a pattern that fits no parameter and for a freeze that leaves none to train, and what the engine
@@ -29,7 +29,11 @@ pub fn optimizer(config: &TrainConfig, store: &Store) -> Result<Box<dyn Optimize
         weight_decay: Some(0.0),
         ..Group::new(pattern)
     });
-    optimizer.set_groups(frozen.chain(free).collect())?;
+    let scaled = config.lr_factors.iter().map(|rate| Group {
+        lr: Some(rate.factor),
+        ..Group::new(&rate.pattern)
+    });
+    optimizer.set_groups(frozen.chain(free).chain(scaled).collect())?;
     Ok(optimizer)
 }
 
@@ -38,12 +42,14 @@ pub(crate) fn check_patterns(config: &TrainConfig, store: &Store) -> Result<()> 
     let names: Vec<String> = store.params().iter().map(|p| p.name()).collect();
     let fits = |pattern: &String, name: &String| Group::new(pattern).fits(name);
     let mut problems = Vec::new();
+    let scaled = config.lr_factors.iter().map(|rate| &rate.pattern);
     for (key, patterns) in [
-        ("train.freeze", &config.freeze),
-        ("train.no_decay", &config.no_decay),
+        ("train.freeze", config.freeze.iter().collect()),
+        ("train.no_decay", config.no_decay.iter().collect()),
+        ("train.lr_factors", scaled.collect::<Vec<_>>()),
     ] {
         let wrong = patterns
-            .iter()
+            .into_iter()
             .filter(|p| !names.iter().any(|name| fits(p, name)));
         problems.extend(wrong.map(|pattern| {
             let message = format!("must fit a parameter's name, but has `{pattern}`");
@@ -62,14 +68,9 @@ pub(crate) fn check_patterns(config: &TrainConfig, store: &Store) -> Result<()> 
     }
 }
 
-/// `given`, or `default` if that is 0.
-fn or(given: f64, default: f64) -> f64 {
-    if given == 0.0 { default } else { given }
-}
-
 fn of_kind(config: &TrainConfig, store: &Store) -> Result<Box<dyn Optimizer>> {
     let (o, decay) = (&config.options, config.weight_decay);
-    let betas = |(b1, b2): (f64, f64)| (or(o.beta1, b1), or(o.beta2, b2));
+    let betas = |(b1, b2): (f64, f64)| (o.beta1.unwrap_or(b1), o.beta2.unwrap_or(b2));
     Ok(match config.optimizer {
         kind @ (OptimizerKind::Adamw | OptimizerKind::Adam) => {
             let mut adam = match kind {
@@ -77,7 +78,7 @@ fn of_kind(config: &TrainConfig, store: &Store) -> Result<Box<dyn Optimizer>> {
                 _ => Adam::new(store)?,
             };
             adam.betas = betas(adam.betas);
-            adam.eps = or(o.eps, adam.eps);
+            adam.eps = o.eps.unwrap_or(adam.eps);
             adam.amsgrad = o.amsgrad;
             adam.weight_decay = decay;
             Box::new(adam)
@@ -92,43 +93,43 @@ fn of_kind(config: &TrainConfig, store: &Store) -> Result<Box<dyn Optimizer>> {
         OptimizerKind::Nadam => {
             let mut nadam = NAdam::new(store)?;
             nadam.betas = betas(nadam.betas);
-            nadam.eps = or(o.eps, nadam.eps);
+            nadam.eps = o.eps.unwrap_or(nadam.eps);
             nadam.weight_decay = decay;
             Box::new(nadam)
         }
         OptimizerKind::Radam => {
             let mut radam = RAdam::new(store)?;
             radam.betas = betas(radam.betas);
-            radam.eps = or(o.eps, radam.eps);
+            radam.eps = o.eps.unwrap_or(radam.eps);
             radam.weight_decay = decay;
             Box::new(radam)
         }
         OptimizerKind::Adamax => {
             let mut adamax = Adamax::new(store)?;
             adamax.betas = betas(adamax.betas);
-            adamax.eps = or(o.eps, adamax.eps);
+            adamax.eps = o.eps.unwrap_or(adamax.eps);
             adamax.weight_decay = decay;
             Box::new(adamax)
         }
         OptimizerKind::Adagrad => {
             let mut adagrad = Adagrad::new(store)?;
-            adagrad.eps = or(o.eps, adagrad.eps);
+            adagrad.eps = o.eps.unwrap_or(adagrad.eps);
             adagrad.weight_decay = decay;
             Box::new(adagrad)
         }
         OptimizerKind::Rmsprop => {
             let mut rmsprop = RmsProp::new(store)?;
-            rmsprop.alpha = or(o.decay, rmsprop.alpha);
-            rmsprop.eps = or(o.eps, rmsprop.eps);
-            rmsprop.momentum = o.momentum;
+            rmsprop.alpha = o.decay.unwrap_or(rmsprop.alpha);
+            rmsprop.eps = o.eps.unwrap_or(rmsprop.eps);
+            rmsprop.momentum = o.momentum.unwrap_or(rmsprop.momentum);
             rmsprop.centered = o.centered;
             rmsprop.weight_decay = decay;
             Box::new(rmsprop)
         }
         OptimizerKind::Adadelta => {
             let mut adadelta = Adadelta::new(store)?;
-            adadelta.rho = or(o.decay, adadelta.rho);
-            adadelta.eps = or(o.eps, adadelta.eps);
+            adadelta.rho = o.decay.unwrap_or(adadelta.rho);
+            adadelta.eps = o.eps.unwrap_or(adadelta.eps);
             adadelta.weight_decay = decay;
             Box::new(adadelta)
         }
@@ -151,10 +152,10 @@ fn of_kind(config: &TrainConfig, store: &Store) -> Result<Box<dyn Optimizer>> {
         }
         OptimizerKind::Muon => {
             let mut muon = Muon::new(store)?;
-            muon.momentum = or(o.momentum, muon.momentum);
+            muon.momentum = o.momentum.unwrap_or(muon.momentum);
             muon.weight_decay = decay;
             muon.others.betas = betas(muon.others.betas);
-            muon.others.eps = or(o.eps, muon.others.eps);
+            muon.others.eps = o.eps.unwrap_or(muon.others.eps);
             muon.others.weight_decay = decay;
             Box::new(muon)
         }

@@ -252,7 +252,8 @@ fn unknown(key: &str, from: &Assignment, rules: &Rules<'_>, keys: &[String]) -> 
 
 fn out_of_range(problem: &Problem, resolved: &Resolved, schema: &Node<'_>) -> Failure {
     let key = problem.key.as_str();
-    let origin = resolved.origin(key);
+    // What is in a list comes from where the list does.
+    let origin = resolved.origin(key.split('[').next().unwrap_or(key));
     let message = if key.is_empty() {
         problem.message.clone()
     } else {

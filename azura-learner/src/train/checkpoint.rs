@@ -26,6 +26,7 @@ const FORMAT: u32 = 1;
 const VALUE: &str = "value/";
 const BEST_VALUE: &str = "best/";
 const EARLIER_VALUE: &str = "earlier/";
+const AVERAGE: &str = "averaged/";
 
 /// Named tensors.
 pub(crate) type Named = Vec<(String, Tensor)>;
@@ -39,7 +40,9 @@ pub(crate) struct TrainState {
     pub values: Named,
     /// Moments and step counts of the optimiser, under its own names.
     pub optimizer: Named,
-    /// The parameters at the end of the best epoch.
+    /// The average of the parameters and how many went into it, under its own names.
+    pub average: Option<Named>,
+    /// The parameters that were scored at the end of the best epoch: their average, if there is one.
     pub best_values: Option<Named>,
     /// The best parameters before the score that [`BeforeEnd`] takes back.
     pub earlier_values: Option<Named>,
@@ -113,6 +116,7 @@ impl TrainState {
             scalars,
             values,
             optimizer,
+            average,
             best_values,
             earlier_values,
         } = self;
@@ -135,6 +139,9 @@ impl TrainState {
         };
         add(VALUE, values);
         add("", optimizer);
+        if let Some(average) = average {
+            add(AVERAGE, average);
+        }
         if let Some(stored) = stored {
             add(BEST_VALUE, stored);
         }
@@ -173,7 +180,7 @@ impl TrainState {
         let scalars: Scalars = serde_json::from_value(document["state"].take())
             .map_err(|e| refuse(format!("its state cannot be read: {e}")))?;
         let (mut values, mut optimizer) = (Named::new(), Named::new());
-        let (mut stored, mut earlier) = (Named::new(), Named::new());
+        let (mut stored, mut earlier, mut average) = (Named::new(), Named::new(), Named::new());
         for (name, tensor) in tensors {
             if let Some(name) = name.strip_prefix(VALUE) {
                 values.push((name.to_string(), tensor));
@@ -181,6 +188,8 @@ impl TrainState {
                 stored.push((name.to_string(), tensor));
             } else if let Some(name) = name.strip_prefix(EARLIER_VALUE) {
                 earlier.push((name.to_string(), tensor));
+            } else if let Some(name) = name.strip_prefix(AVERAGE) {
+                average.push((name.to_string(), tensor));
             } else {
                 optimizer.push((name, tensor));
             }
@@ -195,6 +204,7 @@ impl TrainState {
             scalars,
             values,
             optimizer,
+            average: (!average.is_empty()).then_some(average),
             best_values,
             earlier_values: (!earlier.is_empty()).then_some(earlier),
         })

@@ -1,7 +1,7 @@
 //! How to train: the part of every app's configuration that is called `train`.
 //!
 //! Doc comments here are what `--help`, the JSON Schema and forms show. Numbers whose 0 means
-//! "off" say so; there are no nulls, so that every value can be written in TOML and overridden.
+//! "off" say so; a value that need not be there is written as "none" in TOML and on the command line.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,10 @@ pub struct TrainConfig {
     /// Rows in a batch.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub batch: usize,
+    /// Batches whose gradients make one optimiser step: the mean over all their targets, as of one large batch. The last
+    /// step of an epoch takes what is left.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub accumulate: usize,
     /// Learning rate at its highest.
     #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1000.0))]
     pub lr: f64,
@@ -38,6 +42,16 @@ pub struct TrainConfig {
     pub freeze: Vec<String>,
     /// Names of parameters without weight decay; * stands for any characters.
     pub no_decay: Vec<String>,
+    /// Factors of the learning rate by names of parameters, [{ pattern = "encoder.*", factor = 0.1 }]; the first that fits
+    /// counts.
+    pub lr_factors: Vec<LrFactor>,
+    /// The average of the weights that is scored and saved in their place.
+    pub average: AverageKind,
+    /// How much of the old average ema keeps in each step.
+    #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
+    pub average_decay: f64,
+    /// Epochs before the average begins; until then the weights themselves are scored.
+    pub average_start: u64,
     /// How the learning rate changes.
     pub schedule: ScheduleConfig,
     /// Largest norm of all gradients together; 0 turns clipping off.
@@ -69,6 +83,7 @@ impl Default for TrainConfig {
         TrainConfig {
             epochs: 20,
             batch: 64,
+            accumulate: 1,
             lr: 1e-3,
             optimizer: OptimizerKind::Adamw,
             weight_decay: 0.01,
@@ -77,6 +92,10 @@ impl Default for TrainConfig {
             options: OptimizerOptions::default(),
             freeze: Vec::new(),
             no_decay: Vec::new(),
+            lr_factors: Vec::new(),
+            average: AverageKind::None,
+            average_decay: 0.999,
+            average_start: 0,
             schedule: ScheduleConfig::default(),
             clip: 1.0,
             clip_value: 0.0,
@@ -115,9 +134,12 @@ impl TrainConfig {
             ("options.eps", self.options.eps),
             ("options.decay", self.options.decay),
             ("options.momentum", self.options.momentum),
-            ("schedule.power", self.schedule.power),
+            ("schedule.power", Some(self.schedule.power)),
         ] {
-            finite(key, value, 0.0);
+            finite(key, value.unwrap_or(0.0), 0.0);
+        }
+        for LrFactor { factor, .. } in &self.lr_factors {
+            finite("lr_factors", *factor, 0.0);
         }
         for &part in &self.schedule.milestones {
             finite("schedule.milestones", part, 0.0);
@@ -128,6 +150,19 @@ impl TrainConfig {
         }
         if self.batch == 0 {
             problems.push(Problem::new("train.batch", "must be at least 1, but is 0"));
+        }
+        if self.accumulate == 0 {
+            let problem = Problem::new("train.accumulate", "must be at least 1, but is 0");
+            problems.push(problem);
+        }
+        if !(0.0..1.0).contains(&self.average_decay) {
+            problems.push(Problem::new(
+                "train.average_decay",
+                format!(
+                    "must be at least 0 and below 1, but is {}",
+                    self.average_decay
+                ),
+            ));
         }
         if self.schedule.min_lr > self.lr {
             problems.push(Problem::new(
@@ -184,25 +219,26 @@ impl TrainConfig {
         }
     }
 
-    /// Numbers that the optimiser keeps for each parameter.
+    /// Numbers that the optimiser and the average keep for each parameter.
     pub(crate) fn moments(&self) -> u64 {
-        match self.optimizer {
-            OptimizerKind::Adamw | OptimizerKind::Adam => 2 + u64::from(self.options.amsgrad),
-            OptimizerKind::Sgd => u64::from(self.momentum != 0.0),
-            OptimizerKind::Rmsprop => {
-                1 + u64::from(self.options.centered) + u64::from(self.options.momentum != 0.0)
+        let average = u64::from(self.average != AverageKind::None);
+        let momentum = u64::from(self.options.momentum.is_some_and(|m| m != 0.0));
+        average
+            + match self.optimizer {
+                OptimizerKind::Adamw | OptimizerKind::Adam => 2 + u64::from(self.options.amsgrad),
+                OptimizerKind::Sgd => u64::from(self.momentum != 0.0),
+                OptimizerKind::Rmsprop => 1 + u64::from(self.options.centered) + momentum,
+                // The factors of rows and columns are small beside the values.
+                OptimizerKind::Adafactor => 0,
+                OptimizerKind::Adagrad | OptimizerKind::Asgd | OptimizerKind::Lion => 1,
+                OptimizerKind::Nadam
+                | OptimizerKind::Radam
+                | OptimizerKind::Adamax
+                | OptimizerKind::Adadelta
+                | OptimizerKind::Rprop => 2,
+                // Momentum for all, and what adamw keeps.
+                OptimizerKind::Muon => 3,
             }
-            // The factors of rows and columns are small beside the values.
-            OptimizerKind::Adafactor => 0,
-            OptimizerKind::Adagrad | OptimizerKind::Asgd | OptimizerKind::Lion => 1,
-            OptimizerKind::Nadam
-            | OptimizerKind::Radam
-            | OptimizerKind::Adamax
-            | OptimizerKind::Adadelta
-            | OptimizerKind::Rprop => 2,
-            // Momentum for all, and what adamw keeps.
-            OptimizerKind::Muon => 3,
-        }
     }
 
     /// True if a higher monitored value is better.
@@ -265,29 +301,54 @@ pub enum OptimizerKind {
     Muon,
 }
 
-/// Options of optimisers beyond those that are often set; 0 takes the optimiser's own default, which is PyTorch's.
+/// Options of optimisers beyond those that are often set; without one the optimiser has its own default, which is PyTorch's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimizerOptions {
     /// Decay rate of the first moment of adam, adamw, nadam, radam, adamax and lion.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
-    pub beta1: f64,
+    pub beta1: Option<f64>,
     /// Decay rate of the second moment of the same.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
-    pub beta2: f64,
+    pub beta2: Option<f64>,
     /// What is added to divisors.
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub eps: f64,
+    pub eps: Option<f64>,
     /// Decay rate of the mean squares of rmsprop (alpha) and adadelta (rho).
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub decay: f64,
+    pub decay: Option<f64>,
     /// Momentum of rmsprop and muon.
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub momentum: f64,
+    pub momentum: Option<f64>,
     /// Whether the second moment of adam and adamw never falls.
     pub amsgrad: bool,
     /// Whether rmsprop takes the mean of the gradients away.
     pub centered: bool,
+}
+
+/// A factor of the learning rate for parameters by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LrFactor {
+    /// The whole name; * stands for any characters.
+    pub pattern: String,
+    /// What the learning rate is multiplied with.
+    #[schemars(range(min = 0.0))]
+    pub factor: f64,
+}
+
+/// Which average of the weights is scored and saved in their place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AverageKind {
+    /// None: the weights themselves.
+    #[default]
+    None,
+    /// Exponential, over all steps (Polyak & Juditsky 1992).
+    Ema,
+    /// Of the weights at the ends of epochs, which count alike (Izmailov et al. 2018); statistics of batch norms are
+    /// taken anew, in a pass over the training rows.
+    Swa,
 }
 
 /// Which direction of the monitored value is better.
@@ -393,6 +454,12 @@ mod tests {
             monitor: "mae".to_string(),
             nesterov: true,
             momentum: 0.0,
+            accumulate: 0,
+            average_decay: 1.0,
+            lr_factors: vec![LrFactor {
+                pattern: "*".to_string(),
+                factor: f64::INFINITY,
+            }],
             ..TrainConfig::default()
         };
         config.schedule.warmup = 1.0;
@@ -401,6 +468,9 @@ mod tests {
             keys,
             [
                 "train.lr",
+                "train.lr_factors",
+                "train.accumulate",
+                "train.average_decay",
                 "train.schedule.warmup",
                 "train.nesterov",
                 "train.monitor"

@@ -4,12 +4,14 @@
 //! [`TrainConfig`] it carries, tells [`Observer`]s what happens and prints nothing. `checkpoint.rs`
 //! holds the whole state between two steps; nothing that decides a later number may live elsewhere.
 
+mod averaged;
 mod checkpoint;
 mod config;
 mod early_stop;
 mod evaluate;
 mod finite;
 mod fit;
+mod group;
 mod monitor;
 pub mod numbers;
 mod observer;
@@ -21,7 +23,8 @@ mod trainer;
 pub(crate) use checkpoint::LAST;
 pub use checkpoint::recorded_outcome;
 pub use config::{
-    Monitor, OptimizerKind, OptimizerOptions, ScheduleConfig, ScheduleKind, TrainConfig,
+    AverageKind, LrFactor, Monitor, OptimizerKind, OptimizerOptions, ScheduleConfig, ScheduleKind,
+    TrainConfig,
 };
 pub use early_stop::EarlyStop;
 pub use evaluate::{Evaluation, evaluate};

@@ -54,7 +54,7 @@ pub(super) fn validate(
 pub struct Rehearsal {
     /// Bytes of the parameters.
     pub weights: u64,
-    /// Bytes of the optimiser's moments.
+    /// Bytes of the optimiser's moments and of the average of the weights.
     pub moments: u64,
     /// Bytes that one batch took, forward and backward: its rows, what is kept for the gradients, and the gradients.
     pub step: u64,

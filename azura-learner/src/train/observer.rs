@@ -46,7 +46,7 @@ pub enum Event<'a> {
     Started {
         /// Epochs at most.
         epochs: u64,
-        /// Batches in an epoch.
+        /// Optimiser steps in an epoch.
         steps_per_epoch: u64,
         /// Optimiser steps at most.
         total_steps: u64,
@@ -61,17 +61,17 @@ pub enum Event<'a> {
     Step {
         /// The epoch it belongs to, from 1.
         epoch: u64,
-        /// The batch in the epoch, from 1.
+        /// The last of its batches in the epoch, from 1.
         batch: u64,
         /// The optimiser step, from 1.
         step: u64,
-        /// Mean loss of the batch before the step.
+        /// Mean loss of its batches before the step.
         loss: f64,
         /// Learning rate of the step.
         lr: f64,
         /// Norm of all gradients before clipping.
         grad_norm: f64,
-        /// Rows in the batch.
+        /// Rows in its batches.
         rows: usize,
     },
     /// An epoch ended and its validation rows were scored.

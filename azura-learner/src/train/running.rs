@@ -6,13 +6,15 @@ use std::time::Instant;
 use azura_core::Rng;
 use azura_core::optim::Optimizer;
 
+use super::averaged::Averaged;
 use super::checkpoint::{BEST, BeforeEnd, LAST, Named, Scalars, TrainState};
 use super::early_stop::EarlyStop;
 use super::finite::{bad_gradient, not_finite};
+use super::group::Group;
 use super::observer::{Best, CheckpointKind, EpochRow, Event, Outcome, Position, Stop};
 use super::span::Every;
 use super::trainer::{Trainer, can_go_on};
-use super::{TrainConfig, Training, monitor};
+use super::{AverageKind, TrainConfig, Training, monitor, recompute_statistics};
 use crate::app::{Metrics, Part};
 use crate::data::{Batch, DataError, DataErrorKind, Loader, LoaderConfig};
 use crate::error::{Culprit, Error, Result};
@@ -25,6 +27,7 @@ pub(super) struct Running<'t, 'o> {
     config: TrainConfig,
     loader: Loader,
     optimizer: Box<dyn Optimizer>,
+    averaged: Option<Averaged>,
     schedule: Schedule,
     rng: Rng,
     /// Of the state, what is not a tensor; plateau and seconds are brought up to date by `state`.
@@ -32,6 +35,7 @@ pub(super) struct Running<'t, 'o> {
     best_values: Option<Named>,
     /// The best values before the budget ended inside an epoch, if it did.
     earlier_values: Option<Named>,
+    steps_per_epoch: u64,
     total_steps: u64,
     /// True once a step of this process has shown that every parameter gets a gradient.
     reached: bool,
@@ -61,7 +65,8 @@ impl<'t, 'o> Running<'t, 'o> {
                 ..LoaderConfig::default()
             },
         )?;
-        let steps = config.epochs.saturating_mul(loader.batches() as u64);
+        let steps_per_epoch = loader.batches().div_ceil(config.accumulate) as u64;
+        let steps = config.epochs.saturating_mul(steps_per_epoch);
         let total_steps = match config.max_steps {
             0 => steps,
             most => steps.min(most),
@@ -88,6 +93,7 @@ impl<'t, 'o> Running<'t, 'o> {
         Ok(Running {
             trainer,
             optimizer: crate::optim::optimizer(&config, training.store())?,
+            averaged: Averaged::new(&config, training.store())?,
             training,
             config,
             loader,
@@ -96,6 +102,7 @@ impl<'t, 'o> Running<'t, 'o> {
             scalars,
             best_values: None,
             earlier_values: None,
+            steps_per_epoch,
             total_steps,
             reached: false,
             weightless: false,
@@ -120,7 +127,7 @@ impl<'t, 'o> Running<'t, 'o> {
         }
         self.trainer.tell(&Event::Started {
             epochs: self.config.epochs,
-            steps_per_epoch: self.loader.batches() as u64,
+            steps_per_epoch: self.steps_per_epoch,
             total_steps: self.total_steps,
             parameters: self.training.store().numel(),
             resumed,
@@ -185,34 +192,56 @@ impl<'t, 'o> Running<'t, 'o> {
     fn epoch(&mut self) -> Result<Option<Stop>> {
         let Position { epoch, batch, .. } = self.scalars.position;
         let batches = self.loader.epoch(epoch, batch as usize);
+        let mut group: Option<Group> = None;
         for batch in batches {
             if let Some(stop) = self.stopped() {
+                // A resumed run computes the batches of an unfinished step again.
+                if let Some(mut group) = group {
+                    group.discard_statistics();
+                    self.training.store().zero_grad();
+                }
                 return Ok(Some(stop));
             }
-            self.step(&batch?)?;
-            if self.is_due() && self.scalars.position.batch < self.loader.batches() as u64 {
+            let mut of_step = group.take().unwrap_or_else(|| {
+                let number = self.scalars.position.step.to_string();
+                Group::new(self.rng.fork(&number))
+            });
+            self.add(&batch?, &mut of_step)?;
+            let done = self.scalars.position.batch + of_step.batches;
+            let all = self.loader.batches() as u64;
+            if done < all && of_step.batches < self.config.accumulate as u64 {
+                group = Some(of_step);
+                continue;
+            }
+            self.step(of_step)?;
+            if done < all && self.is_due() {
                 self.save(LAST)?;
             }
         }
-        let row = self.row(epoch + 1)?;
-        let monitored = self.monitored(&row.metrics)?;
-        self.schedule.record(monitored);
-        self.scalars.position.epoch += 1;
-        self.scalars.position.batch = 0;
-        (self.scalars.loss_sum, self.scalars.loss_weight) = (0.0, 0.0);
-        if self.close(row, monitored)? {
+        if let Some(averaged) = &mut self.averaged {
+            averaged.update(AverageKind::Swa, epoch)?;
+        }
+        let best = self.with_average(|run| {
+            let row = run.row(epoch + 1)?;
+            let monitored = run.monitored(&row.metrics)?;
+            run.schedule.record(monitored);
+            run.scalars.position.epoch += 1;
+            run.scalars.position.batch = 0;
+            (run.scalars.loss_sum, run.scalars.loss_weight) = (0.0, 0.0);
+            run.close(row, monitored)
+        })?;
+        if best {
             self.save(BEST)?;
         }
         self.save(LAST)?;
         Ok(None)
     }
 
-    /// One optimiser step.
-    fn step(&mut self, batch: &Batch) -> Result<()> {
+    /// Adds the gradients of a batch to those of the step's others.
+    fn add(&mut self, batch: &Batch, group: &mut Group) -> Result<()> {
         let store = self.training.store();
         let model = self.training.model();
-        let number = self.scalars.position.step;
-        let mut ctx = Ctx::train(self.rng.fork(&number.to_string()));
+        let mut ctx = Ctx::train(group.rng.clone());
         let output = model.forward(batch, &mut ctx)?;
         let loss = model.loss(&output, batch)?;
         let sum = loss.value()?;
@@ -224,13 +253,24 @@ impl<'t, 'o> Running<'t, 'o> {
             let rule = "the weight of a loss must be a number of at least 0";
             return Err(Error::Usage(format!("{rule}, but the model gave {weight}")));
         }
+        group.rng = ctx.rng.clone();
+        group.batches += 1;
+        group.rows += batch.rows.len();
         if weight == 0.0 {
-            self.pass_over();
+            ctx.discard_statistics();
+            self.warn_of_no_weight(self.scalars.position.batch + group.batches);
             return Ok(());
         }
-        loss.mean()?.backward()?;
+        let total = group.weight + weight;
+        if group.weight > 0.0 {
+            store.scale_grad(group.weight / total)?;
+        }
+        loss.sum.clone().mul(1.0 / total)?.backward()?;
         // A step copies an arena that is still looked at; nothing of this pass is needed any more.
         drop((output, loss));
+        group.passes.push(ctx);
+        group.sum += sum;
+        group.weight = total;
         if !self.reached {
             let untouched = store.untouched();
             if !untouched.is_empty() {
@@ -238,6 +278,17 @@ impl<'t, 'o> Running<'t, 'o> {
             }
             self.reached = true;
         }
+        Ok(())
+    }
+
+    /// One optimiser step.
+    fn step(&mut self, mut group: Group) -> Result<()> {
+        if group.weight == 0.0 {
+            // No mean over no targets exists, and the weights stay as they are.
+            self.count(&group);
+            return Ok(());
+        }
+        let store = self.training.store();
         if self.config.clip_value > 0.0 {
             store.clip_grad_value(self.config.clip_value)?;
         }
@@ -249,39 +300,76 @@ impl<'t, 'o> Running<'t, 'o> {
             let (culprit, value) = bad_gradient(store, norm)?;
             return Err(self.diverged(culprit, value));
         }
-        let lr = self.schedule.lr(number);
+        let lr = self.schedule.lr(self.scalars.position.step);
         self.optimizer.step(lr)?;
-        ctx.update_statistics()?;
+        group.update_statistics()?;
         store.zero_grad();
-        self.scalars.loss_sum += sum;
-        self.scalars.loss_weight += weight;
-        self.scalars.position.step += 1;
-        self.scalars.position.batch += 1;
+        if let Some(averaged) = &mut self.averaged {
+            averaged.update(AverageKind::Ema, self.scalars.position.epoch)?;
+        }
+        self.scalars.loss_sum += group.sum;
+        self.scalars.loss_weight += group.weight;
+        self.count(&group);
         self.trainer.tell(&Event::Step {
             epoch: self.scalars.position.epoch + 1,
             batch: self.scalars.position.batch,
             step: self.scalars.position.step,
-            loss: sum / weight,
+            loss: group.sum / group.weight,
             lr,
             grad_norm: norm,
-            rows: batch.rows.len(),
+            rows: group.rows,
         });
         Ok(())
     }
 
-    /// Counts a batch without a target that counts: no mean of it exists, and the weights stay as they are.
-    fn pass_over(&mut self) {
+    /// Moves on behind a step.
+    fn count(&mut self, group: &Group) {
         self.scalars.position.step += 1;
-        self.scalars.position.batch += 1;
+        self.scalars.position.batch += group.batches;
+    }
+
+    fn warn_of_no_weight(&mut self, batch: u64) {
         if !std::mem::replace(&mut self.weightless, true) {
-            let at = self.scalars.position;
             let text = format!(
-                "batch {} of epoch {} has no target that counts (its loss has the weight 0): such batches change nothing",
-                at.batch,
-                at.epoch + 1
+                "batch {batch} of epoch {} has no target that counts (its loss has the weight 0): such batches change nothing",
+                self.scalars.position.epoch + 1
             );
             self.trainer.tell(&Event::Warning(&text));
         }
+    }
+
+    /// Calls `f` with the average of the weights in the store, if there is one, and puts those of training back.
+    fn with_average<R>(&mut self, f: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
+        if self.averaged.is_none() {
+            return f(self);
+        }
+        let own = self.training.store().state()?;
+        self.put_average()?;
+        let result = f(self);
+        self.training.store().load(&own)?;
+        result
+    }
+
+    /// Puts the average of the weights into the store, if there is one yet.
+    fn put_average(&self) -> Result<()> {
+        let Some(averaged) = &self.averaged else {
+            return Ok(());
+        };
+        let Some(mut values) = averaged.values()? else {
+            return Ok(());
+        };
+        let store = self.training.store();
+        let buffers = store.buffers();
+        values.extend(buffers.iter().map(|b| (b.name(), b.value())));
+        store.load(&values)?;
+        if averaged.kind == AverageKind::Swa
+            && !buffers.is_empty()
+            && let Some(data) = self.training.data(Part::Train)
+        {
+            let rng = Rng::new(self.config.seed).fork("statistics");
+            recompute_statistics(self.training.model(), data, self.config.batch, &rng)?;
+        }
+        Ok(())
     }
 
     /// Scores the validation rows and sums up the epoch so far.
@@ -341,14 +429,20 @@ impl<'t, 'o> Running<'t, 'o> {
             return self.finish(stop);
         }
         if self.scalars.position.batch > 0 {
-            let row = self.row(self.scalars.position.epoch + 1)?;
-            let monitored = self.monitored(&row.metrics)?;
-            self.scalars.before_end = Some(BeforeEnd {
-                early_stop: self.scalars.early_stop.clone(),
-                best: self.scalars.best.clone(),
-            });
-            self.earlier_values = self.best_values.clone();
-            if self.close(row, monitored)? {
+            let own = self.values()?;
+            let best = self.with_average(|run| {
+                let row = run.row(run.scalars.position.epoch + 1)?;
+                let monitored = run.monitored(&row.metrics)?;
+                run.scalars.before_end = Some(BeforeEnd {
+                    early_stop: run.scalars.early_stop.clone(),
+                    best: run.scalars.best.clone(),
+                });
+                run.earlier_values = run.best_values.clone();
+                run.close(row, monitored)
+            })?;
+            // Predictions shrink long rows of an `Embedding` with `max_norm`: a run that goes on was not looked at.
+            self.training.store().load(&own)?;
+            if best {
                 self.save(BEST)?;
             }
         }
@@ -365,10 +459,10 @@ impl<'t, 'o> Running<'t, 'o> {
     }
 
     fn finish(&mut self, stop: Stop) -> Result<Outcome> {
-        if stop != Stop::Interrupted
-            && let Some(best) = &self.best_values
-        {
-            self.training.store().load(best)?;
+        match &self.best_values {
+            _ if stop == Stop::Interrupted => {}
+            Some(best) => self.training.store().load(best)?,
+            None => self.put_average()?,
         }
         let outcome = self.scalars.outcome(stop, self.seconds());
         self.trainer.tell(&Event::Finished(&outcome));
@@ -411,6 +505,7 @@ impl<'t, 'o> Running<'t, 'o> {
             scalars,
             values: self.values()?,
             optimizer: self.optimizer.state()?,
+            average: self.averaged.as_ref().map(Averaged::state).transpose()?,
             best_values: self.best_values.clone(),
             earlier_values: self.earlier_values.clone(),
         })
@@ -421,11 +516,15 @@ impl<'t, 'o> Running<'t, 'o> {
             scalars,
             values,
             optimizer,
+            average,
             best_values,
             earlier_values,
         } = state;
         self.training.store().load(&values)?;
         self.optimizer.load(&optimizer)?;
+        if let (Some(averaged), Some(average)) = (&mut self.averaged, average) {
+            averaged.load(&average)?;
+        }
         self.schedule.restore(scalars.plateau.clone());
         self.rng = Rng::from_state(scalars.rng);
         self.seconds_before = scalars.seconds;

@@ -13,6 +13,7 @@ mod model_file;
 mod norms;
 mod resume;
 mod schedule;
+mod steps;
 mod trainer;
 
 use std::path::{Path, PathBuf};

@@ -2,13 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use azura_core::{DType, Rng, Store, Tensor};
 use azura_learner::layers::{BatchNorm1d, Ctx, Dropout, Linear, Lstm, Module};
-use azura_learner::train::{EpochRow, Every, Monitor, On, ScheduleKind, Span, Stop};
+use azura_learner::train::{AverageKind, EpochRow, Every, Monitor, On, ScheduleKind, Span, Stop};
 use azura_learner::{
-    Class, Error, Event, Fit, Outcome, Result, StopFlag, Supervised, TensorDataset, TrainConfig,
-    Trainer, loss,
+    Batch, Class, Error, Event, Fit, Loss, Model, Outcome, Result, StopFlag, Supervised,
+    TensorDataset, TrainConfig, Trainer, loss,
 };
 
 use crate::Folder;
@@ -62,6 +63,14 @@ pub fn config() -> TrainConfig {
 }
 
 pub fn fit(config: TrainConfig) -> (Store, Fit) {
+    fit_with(config, |model| model)
+}
+
+/// The same with something around the model.
+fn fit_with<M: Model + 'static>(
+    config: TrainConfig,
+    around: impl FnOnce(Supervised<Network, fn(&Tensor, &Tensor) -> Result<Loss>>) -> M,
+) -> (Store, Fit) {
     let store = Store::new(DType::F32);
     let p = store.root(Rng::new(config.seed).fork("init"));
     let network = Network {
@@ -74,7 +83,7 @@ pub fn fit(config: TrainConfig) -> (Store, Fit) {
         dropout: Dropout::new(0.2).unwrap(),
         head: Linear::new(3, 1, &p.at("head")).unwrap(),
     };
-    let model = Supervised::new(network, loss::mse);
+    let model = around(Supervised::new(network, loss::mse as fn(&_, &_) -> _));
     (
         store.clone(),
         Fit::new(store, model, waves(), config).validate(waves()),
@@ -156,6 +165,100 @@ fn stopping_at_any_step_changes_no_bit() {
             expected,
             "stopped after step {at}"
         );
+    }
+}
+
+/// Several batches make a step, and an average of the weights goes along.
+fn of_groups(average: AverageKind) -> TrainConfig {
+    TrainConfig {
+        accumulate: 2,
+        average,
+        average_decay: 0.8,
+        average_start: 1,
+        checkpoint_every: Every::Steps(1),
+        ..config()
+    }
+}
+
+/// A model that does something before its pass of a number, which is none of an evaluation.
+struct Before<M, F> {
+    model: M,
+    pass: AtomicUsize,
+    at: usize,
+    act: F,
+}
+
+impl<M: Model, F: Fn() + Send + Sync> Model for Before<M, F> {
+    fn forward(&self, batch: &Batch, ctx: &mut Ctx) -> Result<Tensor> {
+        if ctx.train && self.pass.fetch_add(1, Ordering::Relaxed) + 1 == self.at {
+            (self.act)();
+        }
+        self.model.forward(batch, ctx)
+    }
+
+    fn loss(&self, output: &Tensor, batch: &Batch) -> Result<Loss> {
+        self.model.loss(output, batch)
+    }
+}
+
+/// Stops or dies in any pass, most of them in the middle of a step, and goes on.
+#[test]
+fn stopping_inside_a_step_changes_no_bit() {
+    for average in [AverageKind::None, AverageKind::Ema, AverageKind::Swa] {
+        let config = || of_groups(average);
+        let expected = uninterrupted(config());
+        assert_eq!(expected.steps, 12);
+        // Three epochs of an SWA are followed by a pass for the statistics.
+        let passes = 20 + 5 * usize::from(average == AverageKind::Swa) * 3;
+        for at in 1..=passes {
+            for dies in [false, true] {
+                let folder = Folder::new("inside");
+                let stop = StopFlag::new();
+                let raise = stop.clone();
+                let act = move || {
+                    if dies {
+                        std::panic::resume_unwind(Box::new("the power went out"));
+                    }
+                    raise.raise();
+                };
+                let (_, mut first) = fit_with(config(), |model| Before {
+                    model,
+                    pass: AtomicUsize::new(0),
+                    at,
+                    act,
+                });
+                let trainer = Trainer::new().checkpoints(&*folder).stop(stop);
+                let ran = catch_unwind(AssertUnwindSafe(|| trainer.run(&mut first)));
+                assert_eq!(ran.is_err(), dies, "{average:?} {at}");
+                assert_eq!(
+                    resumed(&folder, config()),
+                    expected,
+                    "{average:?}, pass {at}, dies: {dies}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_larger_budget_goes_on_with_its_average() {
+    for average in [AverageKind::Ema, AverageKind::Swa] {
+        let config = TrainConfig {
+            epochs: 5,
+            schedule: Default::default(),
+            ..of_groups(average)
+        };
+        let expected = uninterrupted(config.clone());
+        for max_steps in 1..15 {
+            let folder = Folder::new("budget");
+            let (_, mut first) = fit(TrainConfig {
+                max_steps,
+                ..config.clone()
+            });
+            let trainer = Trainer::new().checkpoints(&*folder);
+            trainer.run(&mut first).unwrap();
+            assert_eq!(resumed(&folder, config.clone()), expected, "{max_steps}");
+        }
     }
 }
 
