@@ -32,6 +32,7 @@ fn keys(value: &Value) -> Vec<&str> {
 fn the_document_has_everything_that_was_promised() {
     let (folder, document) = trained();
     assert_eq!(document["schema"], "azura.train/1");
+    assert_eq!(document["forecasts"], true);
     assert_eq!(document["ok"], true);
     assert_eq!(document["app"], "weather");
     assert_eq!(document["device"], "cpu");

@@ -111,6 +111,7 @@ fn document(run: &RunDir, trained: &Trained, app: &str) -> Value {
         "sha256": trained.sha256,
         "metrics": metrics,
         "baselines": baselines(info.scores.get(&Part::Test)),
+        "forecasts": info.signature.forecast,
         "verdict": info.scores.get(&Part::Test).and_then(scoreboard::verdict),
     })
 }
@@ -239,9 +240,12 @@ pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop>
         };
         let group = name.split('/').next().filter(newest);
         let name = group.unwrap_or(&name);
-        say!(
-            "next   azura predict {name} IN.csv │ azura forecast {name} --steps 24 │ azura serve {name}"
-        );
+        let forecasts = result.get("forecasts").is_some_and(|yes| yes == true);
+        let forecast = match forecasts {
+            true => format!("│ azura forecast {name} --steps 24 "),
+            false => String::new(),
+        };
+        say!("next   azura predict {name} IN.csv {forecast}│ azura serve {name}");
     }
     Ok(())
 }
