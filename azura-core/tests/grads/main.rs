@@ -355,8 +355,10 @@ fn conventions_at_kinks() {
     }
     assert_eq!(slope(0.0, Tensor::abs), 0.0);
     assert_eq!(slope(0.0, Tensor::relu), 0.0);
-    assert_eq!(slope(-1.0, |x| x.clamp(-1.0, 1.0)), 1.0);
-    assert_eq!(slope(1.0, |x| x.clamp(-1.0, 1.0)), 1.0);
+    assert_eq!(slope(-1.0, |x| x.clamp(-1.0, 1.0)), 0.0);
+    assert_eq!(slope(1.0, |x| x.clamp(-1.0, 1.0)), 0.0);
+    assert_eq!(slope(1.0, |x| x.clamp_min(1.0)), 0.0);
+    assert_eq!(slope(1.0, |x| x.clamp_max(1.0)), 0.0);
     assert_eq!(slope(0.0, |x| x.pow(2.0)), 0.0);
     assert_eq!(slope(0.0, |x| x.pow(1.0)), 1.0);
     assert_eq!(slope(0.0, |x| x.pow(0.0)), 0.0);
@@ -386,9 +388,14 @@ fn conventions_at_kinks() {
     );
     assert_eq!(slope(0.0, |x| x.rpow(0.0)), 0.0);
     let one = Tensor::scalar(1.0, DType::F64).unwrap();
-    // At a bound all of it goes to the number, beyond it to the bound.
-    assert_eq!(slope(1.0, |x| x.clamp_min(&one)), 1.0);
-    assert_eq!(slope(1.0, |x| one.clone().clamp_min(&x)), 0.0);
+    let zero = Tensor::scalar(0.0, DType::F64).unwrap();
+    assert_eq!(slope(0.0, |y| y.atan2(&zero)), 0.0);
+    assert_eq!(slope(0.0, |x| zero.clone().atan2(&x)), 0.0);
+    assert_eq!(slope(-0.0, |y| y.atan2(&one)), 1.0);
+    // At a bound half of it goes there, beyond it all.
+    assert_eq!(slope(1.0, |x| x.clamp_min(&one)), 0.5);
+    assert_eq!(slope(1.0, |x| one.clone().clamp_min(&x)), 0.5);
+    assert_eq!(slope(1.0, |x| x.clamp_max(&one)), 0.5);
     assert_eq!(slope(2.0, |x| one.clone().clamp_min(&x)), 1.0);
     assert_eq!(slope(0.5, |x| one.clone().clamp(-1.0, &x)), 1.0);
     assert_eq!(slope(1.0, |x| x.maximum(&one)), 0.5);
@@ -404,6 +411,35 @@ fn conventions_at_kinks() {
         .variable();
     let y = x.max(0, false).unwrap();
     assert_eq!(f64s(&grad(&y, &[&x]).unwrap()[0]), [0.0, 1.0, 0.0]);
+}
+
+/// How a clamp by tensors shares its gradient among number and bounds, at and beyond them, equal and crossed.
+#[test]
+fn clamp_shares_gradients_as_pytorch() {
+    for (numbers, want) in [
+        ([0.0, -1.0, 1.0], [1.0, 0.0, 0.0]),
+        ([-2.0, -1.0, 1.0], [0.0, 1.0, 0.0]),
+        ([2.0, -1.0, 1.0], [0.0, 0.0, 1.0]),
+        ([-1.0, -1.0, 1.0], [0.5, 0.5, 0.0]),
+        ([1.0, -1.0, 1.0], [0.5, 0.0, 0.5]),
+        ([1.0, 1.0, 1.0], [1.0, 0.0, 0.0]),
+        ([0.0, 1.0, 1.0], [0.0, 1.0, 0.0]),
+        ([2.0, 1.0, 1.0], [0.0, 0.0, 1.0]),
+        ([1.0, 2.0, 1.0], [0.0, 0.0, 1.0]),
+        ([0.0, 2.0, 1.0], [0.0, 0.0, 1.0]),
+        ([3.0, 2.0, 1.0], [0.0, 0.0, 1.0]),
+        ([f64::NAN, 0.0, 1.0], [1.0, 0.0, 0.0]),
+        ([0.5, f64::NAN, 1.0], [1.0, 0.0, 0.0]),
+    ] {
+        let [x, low, high] = numbers.map(|n| Tensor::scalar(n, DType::F64).unwrap().variable());
+        let y = x.clone().clamp(&low, &high).unwrap();
+        let shares: Vec<f64> = grad(&y, &[&x, &low, &high])
+            .unwrap()
+            .iter()
+            .map(|share| share.item().unwrap())
+            .collect();
+        assert_eq!(shares, want, "{numbers:?}");
+    }
 }
 
 /// A cast between floats carries the gradient and its dtype.

@@ -194,7 +194,7 @@ impl Tensor {
     }
 
     /// `x` moved into `min..=max`; the gradient at the bounds and outside is 0. PyTorch's bounds are -1
-    /// and 1 if none are given. ([`clamp`](Tensor::clamp) passes the gradient at the bounds.)
+    /// and 1 if none are given.
     ///
     /// # Errors
     /// [`Error::Argument`] unless `min <= max`, [`Error::DType`] if the dtype is not a float.

@@ -70,13 +70,18 @@ binary_types! {
         let [right, left] = shares(a, b);
         [left, right]
     };
-    Atan2() "atan2", |y, x| y.atan2(x);
+    // At the origin, which has no angle, the gradient is 0.
+    Atan2() "atan2", |y, x| y.atan2(x), slopes {
+        let (zero, square) = (N::lit(0.0), y * y + x * x);
+        let slope = |a: N| square.nan_select(a, square.gt_select(zero, a / square, a));
+        [slope(x), slope(-y)]
+    };
     LerpBy(weight) "lerp", |a, b| lerp(a, b, weight), constant [1.0 - weight, weight];
 }
 
 /// How much of the gradient the larger of two numbers gets, as the first and as the second operand.
 #[inline(always)]
-fn shares<N: Num>(a: N, b: N) -> [N; 2] {
+pub(super) fn shares<N: Num>(a: N, b: N) -> [N; 2] {
     let (zero, one, half) = (N::lit(0.0), N::lit(1.0), N::lit(0.5));
     let equal = a.nan_select(one, b.nan_select(one, half));
     [

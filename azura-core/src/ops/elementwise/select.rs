@@ -1,7 +1,7 @@
 //! Choices between elements: `clamp` and `where_`.
 
 use super::apply::{operand, sum_to};
-use super::arithmetic::{binary_types, ternary_types};
+use super::arithmetic::{binary_types, shares, ternary_types};
 use super::function::{Binary, Ternary, binary, ternary, unary};
 use super::integer::{Op, integers, is_integer};
 use super::rhs::Rhs;
@@ -14,33 +14,31 @@ use crate::shape;
 use crate::tensor::{Tensor, same_dtype};
 use crate::{DType, Result};
 
+// Slopes at a bound are PyTorch's: 0 if it is a number, half for each if it is a tensor.
 unary_types! {
     Clamp(low, high) "clamp", |x| at_most(at_least(x, low), high), slope {
-        at_or_above(x, low) * at_or_above(high, x)
+        above(x, low) * above(high, x)
     };
-    ClampMin(low) "clamp_min", |x| at_least(x, low), slope at_or_above(x, low);
-    ClampMax(high) "clamp_max", |x| at_most(x, high), slope at_or_above(high, x);
+    ClampMin(low) "clamp_min", |x| at_least(x, low), slope above(x, low);
+    ClampMax(high) "clamp_max", |x| at_most(x, high), slope above(high, x);
 }
 
 binary_types! {
-    ClampMinTensor() "clamp_min", |x, low| at_least(x, low), slopes {
-        let (zero, one) = (N::lit(0.0), N::lit(1.0));
-        [at_or_above(x, low), low.gt_select(x, one, zero)]
-    };
-    ClampMaxTensor() "clamp_max", |x, high| at_most(x, high), slopes {
-        let (zero, one) = (N::lit(0.0), N::lit(1.0));
-        [at_or_above(high, x), x.gt_select(high, one, zero)]
-    };
+    ClampMinTensor() "clamp_min", |x, low| at_least(x, low), slopes shares(x, low);
+    ClampMaxTensor() "clamp_max", |x, high| at_most(x, high), slopes shares(high, x);
 }
 
 ternary_types! {
     ClampTensor() "clamp", |x, low, high| at_most(at_least(x, low), high), slopes {
-        let (zero, one) = (N::lit(0.0), N::lit(1.0));
-        [
-            at_or_above(x, low) * at_or_above(high, x),
-            high.gt_select(low, low.gt_select(x, one, zero), zero),
-            x.gt_select(high, one, low.gt_select(high, one, zero)),
-        ]
+        let (zero, one, half) = (N::lit(0.0), N::lit(1.0), N::lit(0.5));
+        // What a bound gets that x is equal to; equal bounds get nothing.
+        let tie = high.gt_select(low, x.nan_select(zero, half), zero);
+        let to_low = low.gt_select(x, one, x.gt_select(low, zero, tie));
+        let to_high = x.gt_select(high, one, high.gt_select(x, zero, tie));
+        // Where the bounds are crossed the result is the upper one.
+        let to_low = low.gt_select(high, zero, to_low);
+        let to_high = low.gt_select(high, one, to_high);
+        [one - to_low - to_high, to_low, to_high]
     };
 }
 
@@ -56,18 +54,17 @@ fn at_most<N: Num>(x: N, high: N) -> N {
     x.gt_select(high, high, high.nan_select(high, x))
 }
 
-/// 1 if `a >= b`, else 0.
+/// 1 if `a > b`, else 0.
 #[inline(always)]
-fn at_or_above<N: Num>(a: N, b: N) -> N {
-    let (zero, one) = (N::lit(0.0), N::lit(1.0));
-    b.gt_select(a, zero, a.nan_select(zero, b.nan_select(zero, one)))
+fn above<N: Num>(a: N, b: N) -> N {
+    a.gt_select(b, N::lit(1.0), N::lit(0.0))
 }
 
 impl Tensor {
     /// Each element moved into `low..=high`; bounds are numbers or tensors, all broadcast together. The
-    /// gradient is 0 outside, and goes to the bound there. For one bound see [`Tensor::clamp_min`] and
-    /// [`Tensor::clamp_max`]. Where the lower bound exceeds the upper one, the result is the upper; where
-    /// a bound is NaN, so is the result.
+    /// gradient is 0 outside, and goes to the bound there; at a bound it is 0 if both are numbers, else half goes to that
+    /// bound, or nothing if the bounds are equal. For one bound see [`Tensor::clamp_min`] and [`Tensor::clamp_max`]. Where
+    /// the lower bound exceeds the upper one, the result is the upper; where a bound is NaN, so is the result.
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) if a number is not a value of an integer tensor's dtype, [`Error::Shape`](crate::Error::Shape) if sizes
@@ -90,7 +87,8 @@ impl Tensor {
         ternary(self, low, high, ClampTensor {})
     }
 
-    /// Each element moved up to `low` if it is below; the gradient goes to the bound there.
+    /// Each element moved up to `low` if it is below; the gradient goes to the bound there. At the bound it is 0 if that is
+    /// a number, else half for each.
     ///
     /// # Errors
     /// Those of [`Tensor::add`].
@@ -104,7 +102,8 @@ impl Tensor {
         }
     }
 
-    /// Each element moved down to `high` if it is above; the gradient goes to the bound there.
+    /// Each element moved down to `high` if it is above; the gradient goes to the bound there. At the bound it is 0 if that
+    /// is a number, else half for each.
     ///
     /// # Errors
     /// Those of [`Tensor::add`].

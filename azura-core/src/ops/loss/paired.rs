@@ -62,7 +62,8 @@ losses! {
         (t - one()) * cut((-x).ln_1p()) - t * cut(x.ln())
     }, grad {
         let spread = (one::<N>() - x) * x;
-        let least = N::lit(1e-12);
+        // PyTorch's number, which is f32 there.
+        let least = N::lit(f64::from(1e-12f32));
         [(x - t) / least.gt_select(spread, least, spread), cut((-x).ln_1p()) - cut(x.ln())]
     };
     BceWithLogits {} "binary_cross_entropy_with_logits" |x, t| {
