@@ -64,8 +64,8 @@
 //! * Names, defaults and semantics are PyTorch's; sequences are batch-first.
 //! * The same configuration gives the same bits on the same instruction set, for any number of threads,
 //!   interrupted or not.
-//! * A gradient that does not arrive is an error ([`Error::NoGradient`]); a number that stops being
-//!   finite is an error ([`Error::Diverged`]) and is never saved.
+//! * A gradient that does not arrive is an error ([`Error::NoGradient`]), and so is one that arrives where nothing is
+//!   trained; a number that stops being finite is an error ([`Error::Diverged`]) and is never saved.
 //! * A file is written whole or not at all, and a changed bit in it is refused.
 
 #![forbid(unsafe_code)]

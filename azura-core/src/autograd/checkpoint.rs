@@ -2,6 +2,7 @@
 
 use super::pass::{Grads, Pass};
 use super::{Edge, Edges, RECORDING, next_id, recording};
+use crate::param::Param;
 use crate::tensor::Tensor;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -87,6 +88,17 @@ fn edges_out(outputs: &[Tensor], first: u64) -> Vec<Edge> {
         }
     }
     out
+}
+
+/// The parameters that a gradient of `loss` reaches, each once.
+pub(crate) fn parameters(loss: &Tensor) -> Vec<Param> {
+    let edges = edges_out(std::slice::from_ref(loss), 0).into_iter();
+    edges
+        .filter_map(|edge| match edge {
+            Edge::Param(param) => Some(param),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Runs over the nodes of a segment that was just computed again; what reaches the outside is handed

@@ -14,6 +14,7 @@ mod trace;
 
 pub use anomaly::detect_anomaly;
 pub use checkpoint::checkpoint;
+pub(crate) use checkpoint::parameters;
 pub use custom::CustomOp;
 pub use pass::grad;
 pub(crate) use pass::{Grads, only};

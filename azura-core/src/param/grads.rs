@@ -1,9 +1,12 @@
 //! All gradients of a store together.
 
-use super::{State, Store};
+use super::{Param, State, Store};
+use crate::autograd::parameters;
 use crate::cpu::reduce;
 use crate::dtype::for_float;
+use crate::tensor::Tensor;
 use crate::{Element, Error, Result};
+use std::sync::Arc;
 
 impl Store {
     /// Forgets all gradients: the next one to arrive overwrites.
@@ -105,6 +108,28 @@ impl Store {
             .iter()
             .filter(|s| !s.frozen && !s.touched)
             .map(|s| s.name.clone())
+            .collect()
+    }
+
+    /// The names of trainable parameters of other stores that `loss` depends on: an optimiser of this store does not move
+    /// them. To be asked before the backward pass, which releases the graph.
+    ///
+    /// ```
+    /// use azura_core::{DType, Init, Rng, Store};
+    /// let (store, other) = (Store::new(DType::F32), Store::new(DType::F32));
+    /// let w = store.root(Rng::new(0)).param("w", &[1], Init::Ones)?;
+    /// let v = other.root(Rng::new(0)).param("v", &[1], Init::Ones)?;
+    /// let loss = w.value().mul(&v.value())?;
+    /// assert_eq!(store.foreign(&loss), ["v"]);
+    /// v.set_frozen(true);
+    /// assert!(store.foreign(&w.value().mul(&v.value())?).is_empty());
+    /// # Ok::<(), azura_core::Error>(())
+    /// ```
+    pub fn foreign(&self, loss: &Tensor) -> Vec<String> {
+        parameters(loss)
+            .iter()
+            .filter(|param| !Arc::ptr_eq(&param.store.0, &self.0) && !param.is_frozen())
+            .map(Param::name)
             .collect()
     }
 }

@@ -15,6 +15,7 @@ mod group;
 mod monitor;
 pub mod numbers;
 mod observer;
+mod reach;
 mod running;
 mod span;
 mod statistics;

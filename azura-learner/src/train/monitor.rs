@@ -2,6 +2,7 @@
 
 use azura_core::Rng;
 
+use super::reach::first_backward;
 use super::{Evaluation, Training, evaluate};
 use crate::app::{Metrics, Part};
 use crate::data::{DataError, DataErrorKind};
@@ -84,11 +85,7 @@ pub fn rehearse(training: &dyn Training) -> Result<Rehearsal> {
     let output = training.model().forward(&batch, &mut ctx)?;
     let loss = training.model().loss(&output, &batch)?;
     if loss.weight > 0.0 {
-        loss.mean()?.backward()?;
-        let untouched = training.store().untouched();
-        if !untouched.is_empty() {
-            return Err(Error::NoGradient(untouched));
-        }
+        first_backward(training.store(), &loss.mean()?)?;
     }
     let step = azura_core::bytes_from_system() - before;
     drop((output, loss));

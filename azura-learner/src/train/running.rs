@@ -12,6 +12,7 @@ use super::early_stop::EarlyStop;
 use super::finite::{bad_gradient, not_finite};
 use super::group::Group;
 use super::observer::{Best, CheckpointKind, EpochRow, Event, Outcome, Position, Stop};
+use super::reach::first_backward;
 use super::span::Every;
 use super::trainer::{Trainer, can_go_on};
 use super::{AverageKind, TrainConfig, Training, monitor, recompute_statistics};
@@ -265,19 +266,18 @@ impl<'t, 'o> Running<'t, 'o> {
         if group.weight > 0.0 {
             store.scale_grad(group.weight / total)?;
         }
-        loss.sum.clone().mul(1.0 / total)?.backward()?;
+        let mean = loss.sum.clone().mul(1.0 / total)?;
+        if self.reached {
+            mean.backward()?;
+        } else {
+            first_backward(store, &mean)?;
+            self.reached = true;
+        }
         // A step copies an arena that is still looked at; nothing of this pass is needed any more.
-        drop((output, loss));
+        drop((output, loss, mean));
         group.passes.push(ctx);
         group.sum += sum;
         group.weight = total;
-        if !self.reached {
-            let untouched = store.untouched();
-            if !untouched.is_empty() {
-                return Err(Error::NoGradient(untouched));
-            }
-            self.reached = true;
-        }
         Ok(())
     }
 

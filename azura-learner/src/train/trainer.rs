@@ -84,7 +84,8 @@ impl<'o> Trainer<'o> {
     ///
     /// # Errors
     /// [`Error::Conflict`] if the folder has a checkpoint already, [`Error::Config`] for a wrong
-    /// configuration, [`Error::NoGradient`] if the loss does not reach a trainable parameter,
+    /// configuration, [`Error::NoGradient`] if the loss does not reach a trainable parameter, [`Error::Usage`] if it
+    /// reaches one of another store,
     /// [`Error::Diverged`] if a number stops being finite, and what data, model and system return.
     pub fn run(self, training: &mut dyn Training) -> Result<Outcome> {
         if let Some(path) = self.last().filter(|path| path.exists()) {

@@ -262,6 +262,28 @@ fn a_parameter_that_the_loss_does_not_reach_is_named() {
     Trainer::new().run(&mut fit).unwrap();
 }
 
+#[test]
+fn a_parameter_of_another_store_is_named() {
+    let (store, other) = (Store::new(DType::F32), Store::new(DType::F32));
+    let first = Linear::new(2, 3, &store.root(Rng::new(1)).at("first")).unwrap();
+    let last = Linear::new(3, 1, &other.root(Rng::new(2)).at("last")).unwrap();
+    let network = Sequential::new().with(first).with(last);
+    let model = Supervised::new(network, loss::mse);
+    let mut fit = Fit::new(store, model, plane(), config(1));
+    let error = Trainer::new().run(&mut fit).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the loss depends on parameters of another store, which no step would change: last.bias, last.weight; register \
+         all layers in the store that is trained, or freeze those (`Param::set_frozen`)"
+    );
+    assert_eq!(rehearse(&fit).unwrap_err().to_string(), error);
+    // A frozen network is part of many a model.
+    for param in other.params() {
+        param.set_frozen(true);
+    }
+    Trainer::new().run(&mut fit).unwrap();
+}
+
 /// Multiplies the loss of one row with a number that is not finite.
 struct Poisoned {
     weight: Param,
