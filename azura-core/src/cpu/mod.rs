@@ -12,6 +12,7 @@ pub(crate) mod fold;
 pub(crate) mod gemm;
 pub(crate) mod grid_sample;
 pub(crate) mod indexing;
+mod lanes;
 pub(crate) mod loss;
 pub(crate) mod map;
 pub mod math;

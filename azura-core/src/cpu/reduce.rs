@@ -4,6 +4,7 @@
 //! instruction set and any number of threads, so the bits are always the same. Blocks keep the
 //! rounding error of a sum of n numbers near that of a sum of √n.
 
+use super::lanes;
 use super::simd::{Kernel, dispatch};
 use super::threads::for_rows;
 use crate::Element;
@@ -66,9 +67,7 @@ impl<T: Sum, F: Term<T>> Kernel for RowSum<'_, T, F> {
             for (lane, &x) in lanes.iter_mut().zip(pieces.remainder()) {
                 *lane = *lane + self.f.term(x);
             }
-            for lane in lanes {
-                total += lane.to_f64();
-            }
+            total += lanes::total(&lanes);
         }
         *self.total = total;
     }

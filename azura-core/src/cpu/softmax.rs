@@ -1,6 +1,7 @@
 //! Rows of softmax: maximum, exponentials and their sum in one visit of the first-level cache.
 
 use super::fold::{TILE, tiles};
+use super::lanes;
 use super::map::Map;
 use super::math::Num;
 use super::simd::{Kernel, dispatch};
@@ -34,7 +35,7 @@ pub(super) fn fold<T: Real>(
     for (lane, (i, &x)) in lanes.iter_mut().zip(row.iter().enumerate().skip(whole)) {
         *lane = join(*lane, term(i, x));
     }
-    lanes.into_iter().fold(start, &join)
+    lanes::join(lanes, join)
 }
 
 #[inline(always)]

@@ -2,6 +2,7 @@
 
 use super::{Call, Mask, PER_BLOCK, STRIDE};
 use crate::cpu::gemm::{Mat, Real};
+use crate::cpu::lanes;
 use crate::cpu::simd::Kernel;
 
 /// Partial maxima and sums that run side by side, whatever the instruction set.
@@ -101,11 +102,7 @@ fn largest<T: Real>(row: &[T]) -> T {
     for (lane, &x) in lanes.iter_mut().zip(rest) {
         *lane = x.gt_select(*lane, x, *lane);
     }
-    let mut top = lanes[0];
-    for lane in lanes {
-        top = lane.gt_select(top, lane, top);
-    }
-    top
+    lanes::join(lanes, |a, b| a.gt_select(b, a, b))
 }
 
 /// `row = exp(row - shift)`, and the sum of that.
@@ -123,11 +120,7 @@ fn exponentials<T: Real>(row: &mut [T], shift: T) -> T {
         *x = (*x - shift).exp();
         *lane = *lane + *x;
     }
-    let mut sum = T::lit(0.0);
-    for lane in lanes {
-        sum = sum + lane;
-    }
-    sum
+    lanes::join(lanes, |a, b| a + b)
 }
 
 /// The largest score so far and the sum of exponentials below it, for each query of a tile.
@@ -252,11 +245,7 @@ impl<T: Real> Kernel for RowDots<'_, T> {
                 *lane = self.out.get(0, i).mul_add(self.dout.get(0, i), *lane);
             }
         }
-        let mut sum = T::lit(0.0);
-        for lane in lanes {
-            sum = sum + lane;
-        }
-        *self.sum = sum;
+        *self.sum = lanes::join(lanes, |a, b| a + b);
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod planes;
 pub(crate) mod response;
 pub(crate) mod rows;
 
+use super::lanes;
 pub(crate) use super::softmax::Real;
 
 /// Partial sums that run side by side: two AVX-512 registers of f32.
@@ -51,9 +52,7 @@ fn sums<T: Real, const K: usize>(n: usize, term: impl Fn(usize) -> [T; K]) -> [f
             }
         }
         for k in 0..K {
-            for lane in lanes[k] {
-                totals[k] += lane.to_f64();
-            }
+            totals[k] += lanes::total(&lanes[k]);
         }
         start = end;
     }
