@@ -24,46 +24,68 @@ const BLOCK: usize = 1024;
 /// Fewer elements than this on a thread cost more in hand-over than they save.
 const GRAIN: usize = 16 * 1024;
 
-/// Sums of `K` terms over `0..n` at once.
-#[expect(
-    clippy::needless_range_loop,
-    reason = "`lane` is a place in every sum and in the input"
-)]
+/// Sums of `K` terms at once, each over the elements of `M` rows of one length.
 #[inline(always)]
-fn sums<T: Real, const K: usize>(n: usize, term: impl Fn(usize) -> [T; K]) -> [f64; K] {
+fn sums<T: Real, const M: usize, const K: usize>(
+    rows: [&[T]; M],
+    term: impl Fn([T; M]) -> [T; K],
+) -> [f64; K] {
+    let n = rows[0].len();
     let mut totals = [0.0; K];
-    let mut start = 0;
-    while start < n {
-        let end = (start + BLOCK).min(n);
+    for start in (0..n).step_by(BLOCK) {
+        let block = rows.map(|row| &row[start..n.min(start + BLOCK)]);
         let mut lanes = [[T::default(); LANES]; K];
-        let whole = start + (end - start) / LANES * LANES;
-        for base in (start..whole).step_by(LANES) {
-            for lane in 0..LANES {
-                let terms = term(base + lane);
-                for k in 0..K {
-                    lanes[k][lane] = lanes[k][lane] + terms[k];
+        for base in (0..block[0].len()).step_by(LANES) {
+            let mut pieces = [[T::default(); LANES]; M];
+            let mut width = LANES;
+            for (piece, row) in pieces.iter_mut().zip(block) {
+                match row[base..].first_chunk() {
+                    Some(whole) => *piece = *whole,
+                    None => {
+                        width = row.len() - base;
+                        piece[..width].copy_from_slice(&row[base..]);
+                    }
                 }
             }
-        }
-        for i in whole..end {
-            let terms = term(i);
-            for k in 0..K {
-                lanes[k][i - whole] = lanes[k][i - whole] + terms[k];
+            // Whole pieces in a loop of their own, which has no end to look for.
+            if width == LANES {
+                add(&mut lanes, &pieces, LANES, &term);
+            } else {
+                add(&mut lanes, &pieces, width, &term);
             }
         }
         for k in 0..K {
             totals[k] += lanes::total(&lanes[k]);
         }
-        start = end;
     }
     totals
+}
+
+/// Adds the terms of the first `width` of some elements to the lanes.
+#[inline(always)]
+fn add<T: Real, const M: usize, const K: usize>(
+    lanes: &mut [[T; LANES]; K],
+    pieces: &[[T; LANES]; M],
+    width: usize,
+    term: impl Fn([T; M]) -> [T; K],
+) {
+    for lane in 0..width {
+        let mut x = [T::default(); M];
+        for (x, piece) in x.iter_mut().zip(pieces) {
+            *x = piece[lane];
+        }
+        let terms = term(x);
+        for k in 0..K {
+            lanes[k][lane] = lanes[k][lane] + terms[k];
+        }
+    }
 }
 
 /// Mean and biased variance of a row.
 #[inline(always)]
 fn moments<T: Real>(x: &[T]) -> [f64; 2] {
     let n = x.len();
-    let [sum] = sums(n, |i| [x[i]]);
+    let [sum] = sums([x], |x| x);
     let shift = T::from_f64(sum / n as f64);
     let rest = distances(x, shift);
     combine(shift.to_f64(), rest, n)
@@ -72,8 +94,8 @@ fn moments<T: Real>(x: &[T]) -> [f64; 2] {
 /// Sum and sum of squares of the distances from `shift`.
 #[inline(always)]
 fn distances<T: Real>(x: &[T], shift: T) -> [f64; 2] {
-    sums(x.len(), |i| {
-        let d = x[i] - shift;
+    sums([x], |[x]| {
+        let d = x - shift;
         [d, d * d]
     })
 }

@@ -50,13 +50,13 @@ impl<T: Real> Kernel for Summed<'_, T> {
     fn run(self) {
         let x = self.x;
         match self.of {
-            What::Sum => self.out.copy_from_slice(&sums(x.len(), |i| [x[i]])),
+            What::Sum => self.out.copy_from_slice(&sums([x], |x| x)),
             What::Distances(shift) => self.out.copy_from_slice(&distances(x, shift)),
             What::Moments => self.out.copy_from_slice(&moments(x)),
             What::Gradient(s, dy) => {
                 let dy = &dy[..x.len()];
-                let terms = |i: usize| [dy[i] * s.of(x[i]), dy[i]];
-                self.out.copy_from_slice(&sums(x.len(), terms));
+                let terms = |[x, dy]: [T; 2]| [dy * s.of(x), dy];
+                self.out.copy_from_slice(&sums([x, dy], terms));
             }
         }
     }

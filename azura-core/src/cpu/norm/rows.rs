@@ -68,7 +68,7 @@ impl<T: Real> Kernel for Forward<'_, T> {
         let [mean, variance] = match self.rows.kind {
             Kind::Layer => moments(x),
             Kind::RootMeanSquare => {
-                let [squares] = sums(x.len(), |i| [x[i] * x[i]]);
+                let [squares] = sums([x], |[x]| [x * x]);
                 [0.0, squares / x.len() as f64]
             }
         };
@@ -124,12 +124,12 @@ impl<T: Real> Kernel for Backward<'_, T> {
         let (mean, rstd) = (self.stats[0], self.stats[1]);
         let s = Standard::<T>::new(mean, rstd);
         let [g_mean, gx_mean] = match self.rows.weight {
-            None => sums(n, |i| [dy[i], dy[i] * s.of(x[i])]),
+            None => sums([dy, x], |[dy, x]| [dy, dy * s.of(x)]),
             Some(w) => {
                 let w = &w[..n];
-                sums(n, |i| {
-                    let g = dy[i] * w[i];
-                    [g, g * s.of(x[i])]
+                sums([dy, x, w], |[dy, x, w]| {
+                    let g = dy * w;
+                    [g, g * s.of(x)]
                 })
             }
         }
