@@ -160,6 +160,7 @@ fn items(folder: &Path, kind: Kind) -> Result<Vec<Item>, String> {
 fn items_of(text: &str, kind: Kind) -> Vec<Item> {
     let mut items = Vec::new();
     let mut docs: Vec<&str> = Vec::new();
+    let mut in_attribute = false;
     // The closing line of the block that is read, if it is one of interest.
     let mut block: Option<&str> = None;
     for line in text.lines() {
@@ -176,6 +177,12 @@ fn items_of(text: &str, kind: Kind) -> Vec<Item> {
         }
         if let Some(doc) = trimmed.strip_prefix("///") {
             docs.push(doc.strip_prefix(' ').unwrap_or(doc));
+            continue;
+        }
+        // An attribute of several lines begins with an open bracket and ends with this one.
+        in_attribute |= trimmed.starts_with("#[") && trimmed.ends_with('(');
+        if in_attribute {
+            in_attribute = trimmed != ")]";
             continue;
         }
         if trimmed.starts_with("#[") {
