@@ -34,6 +34,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// Operations that stand beside the tensor itself.
+const CONSTANTS: [&str; 4] = ["full", "ones", "scalar", "zeros"];
+
 /// A public item, as its documentation tells it.
 struct Item {
     name: String,
@@ -43,7 +46,11 @@ struct Item {
 }
 
 fn page(root: &Path) -> Result<String, String> {
-    let ops = items(&root.join("azura-core/src/ops"), Kind::Operation)?;
+    let mut ops = items(&root.join("azura-core/src/ops"), Kind::Operation)?;
+    let tensor = root.join("azura-core/src/tensor.rs");
+    let made = items_of(&read(&tensor)?, Kind::Operation);
+    ops.extend(made.into_iter().filter(|op| CONSTANTS.contains(&&*op.name)));
+    ops.sort_by(|a, b| a.name.cmp(&b.name));
     let layers = items(&root.join("azura-learner/src/layers"), Kind::Layer)?;
     let gradients = all_text(&root.join("azura-core/tests/grads"))?;
     let errors = all_text(&root.join("azura-core/tests/errors"))?;
@@ -131,10 +138,14 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
 fn all_text(folder: &Path) -> Result<String, String> {
     let mut text = String::new();
     for path in files(folder)? {
-        text += &std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        text += &read(&path)?;
     }
     Ok(text)
 }
@@ -143,9 +154,7 @@ fn items(folder: &Path, kind: Kind) -> Result<Vec<Item>, String> {
     let mut items: Vec<Item> = Vec::new();
     let mut seen = BTreeSet::new();
     for path in files(folder)? {
-        let text =
-            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        for item in items_of(&text, kind) {
+        for item in items_of(&read(&path)?, kind) {
             if seen.insert(item.name.clone()) {
                 items.push(item);
             }
