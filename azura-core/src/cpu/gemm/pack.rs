@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// One cache line: the unit of the scratch memory, so that vectors of a packed panel never straddle two lines.
 #[repr(align(64))]
-struct Line(#[allow(dead_code)] [u8; 64]);
+struct Line(#[allow(dead_code)] [u8; 64]); // Only its size and alignment are used.
 
 /// More than this comes from the pool of the tensors: the matrix kernels need no more, and threads keep it for ever.
 const KEPT: usize = 8 << 20;
