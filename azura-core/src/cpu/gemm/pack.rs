@@ -131,6 +131,28 @@ unsafe fn copy_rows<T: Copy, const N: usize>(
     }
 }
 
+/// Copies `len` elements, at most 16, by two copies that may overlap.
+///
+/// # Safety
+/// As for [`std::ptr::copy_nonoverlapping`].
+#[inline(always)]
+unsafe fn copy_few<T: Copy>(src: *const T, dst: *mut T, len: usize) {
+    // SAFETY: each copy ends at `len`.
+    unsafe {
+        if len >= 8 {
+            copy_rows::<T, 8>(src, 0, dst, 1);
+            copy_rows::<T, 8>(src.add(len - 8), 0, dst.add(len - 8), 1);
+        } else if len >= 4 {
+            copy_rows::<T, 4>(src, 0, dst, 1);
+            copy_rows::<T, 4>(src.add(len - 4), 0, dst.add(len - 4), 1);
+        } else {
+            for i in 0..len {
+                dst.add(i).write(src.add(i).read());
+            }
+        }
+    }
+}
+
 /// The step from one k to the next in a packed tile of `rows` rows of A.
 pub(super) fn tile_stride<T: Real>(kernels: &Kernels<T>, rows: usize) -> usize {
     rows.next_multiple_of(kernels.block)
@@ -159,6 +181,18 @@ pub(super) unsafe fn tiles<T: Real>(
             .data
             .as_ptr()
             .wrapping_add(rows.start * a.row_stride + k.start * a.col_stride);
+        if a.row_stride == 1 {
+            // The elements of one k stand together in A too, in a page of their own: each is visited once.
+            for p in 0..k.len() {
+                let (mut from, mut to) = (src.add(p * a.col_stride), dst);
+                for t in 0..tiles {
+                    let (len, stride) = (tile(t).len(), tile_stride(kernels, tile(t).len()));
+                    copy_few(from, to.add(p * stride), len);
+                    (from, to) = (from.add(len), to.add(stride * k.len()));
+                }
+            }
+            return;
+        }
         let mut to = dst;
         for t in 0..tiles {
             let (tile, skip) = (tile(t), tile(t).start - rows.start);

@@ -16,10 +16,13 @@ const N_BLOCK: usize = 2048;
 /// more rows than these gain more than that from aligned, contiguous panels.
 const DIRECT_ROWS: usize = 84;
 
-/// From this many columns on A is packed, unless the rows of one k stand together already: every panel of B reads A
-/// once. Below, and for an A stored by columns, copying costs more than it gains (768 x 384 x 128: 106 and 110 GFLOP/s,
-/// 1536 x 384 x 2048 by columns: 95 and 106).
+/// From this many columns on A is packed: every panel of B reads A once. Below, copying costs more than it gains
+/// (768 x 384 x 128: 106 and 110 GFLOP/s).
 const PACK_A_COLS: usize = 512;
+
+/// The same for an A whose rows of one k stand together, as in the gradient of a weight. Where one k is this far from the next,
+/// each is in a page of its own and packing gains more (1024 x 256 x 1920: 117 and 153 GFLOP/s; 512 x 128 x 768 loses 5 %).
+const PACK_A_COLUMNS: [usize; 2] = [256, 256];
 
 /// Vectors of the tile that a single row takes: with two, its sums would wait for each other.
 const ROW_VECTORS: usize = 8;
@@ -81,7 +84,11 @@ impl<T: Real> Part<'_, T> {
         let blocks = m.div_ceil(M_BLOCK);
         let n_step = if blocks > 1 { N_BLOCK } else { unit };
         let pack_b = matches!(self.b, Right::Plain(b) if b.col_stride != 1 || m > DIRECT_ROWS);
-        let pack_a = cols.len() >= PACK_A_COLS && self.a.row_stride != 1;
+        let pack_a = if self.a.row_stride == 1 {
+            cols.len() >= PACK_A_COLUMNS[0] && self.a.col_stride >= PACK_A_COLUMNS[1]
+        } else {
+            cols.len() >= PACK_A_COLS
+        };
         // A tile takes 16 rows' room for 13 or 14, 8 for 5 or 6, and never more than twice its own.
         let a_room = if pack_a {
             m.min(M_BLOCK).next_multiple_of(16) * 2 * longest
