@@ -220,6 +220,9 @@ fn shapes_beyond_every_block_size() {
     check::<f32>(290, 67, 530, Layout::Rows, Layout::Columns, 6);
     check::<f32>(300, 65, 70, Layout::Columns, Layout::Rows, 3);
     check::<f64>(285, 48, 270, Layout::Gaps, Layout::Rows, 1);
+    // A is packed from columns that are far apart.
+    check::<f32>(290, 300, 530, Layout::Columns, Layout::Rows, 2);
+    check::<f64>(257, 270, 40, Layout::Columns, Layout::Columns, 2);
     check::<f32>(90, 300, 100, Layout::Rows, Layout::Rows, 10);
     check::<f32>(3, 500, 600, Layout::Rows, Layout::Columns, 2);
     check::<f32>(700, 1, 600, Layout::Rows, Layout::Columns, 2);
