@@ -270,8 +270,9 @@ pub(crate) fn transpose<T: Real>(src: Mat<'_, T>, dst: &mut [T], dst_row: usize)
     if rows == 0 || cols == 0 {
         return;
     }
+    let row = rows.next_multiple_of(kernels.block);
     assert!(
-        dst_row >= rows.next_multiple_of(kernels.block) && cols * dst_row <= dst.len(),
+        dst_row >= row && extent([cols, row], [dst_row, 1]) <= dst.len(),
         "the transpose fits"
     );
     if src.col_stride == 1 {

@@ -1,7 +1,8 @@
 //! Loops of losses over classes.
 
+use super::lanes::fold;
 use super::simd::{Kernel, dispatch};
-use super::softmax::{GRAIN, Real, fold};
+use super::softmax::{GRAIN, Real};
 use super::threads::for_rows;
 
 /// A label that is left out.

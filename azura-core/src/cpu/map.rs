@@ -4,9 +4,11 @@
 //! is gathered block by block into the first-level cache, so that the compiled loops only ever see
 //! contiguous data.
 
+use super::gemm::{self, Mat};
 use super::simd::{Kernel, dispatch};
 use super::strides::{merge, runs};
 use super::threads::for_rows;
+use crate::Element;
 use crate::shape::Layout;
 
 /// Elements gathered at a time: three operands of f64 take half of the first-level cache.
@@ -95,7 +97,7 @@ fn gather<T: Copy>(data: &[T], layout: &Layout, start: usize, out: &mut [T]) {
 }
 
 /// Copies the elements of a layout into `out` in row-major order.
-pub(crate) fn copy<T: Copy + Send + Sync>(data: &[T], layout: &Layout, out: &mut [T]) {
+pub(crate) fn copy<T: Element>(data: &[T], layout: &Layout, out: &mut [T]) {
     if layout.is_contiguous() {
         out.copy_from_slice(&data[layout.offset..layout.offset + out.len()]);
     } else if !out.is_empty() {
@@ -111,12 +113,13 @@ pub(crate) fn copy<T: Copy + Send + Sync>(data: &[T], layout: &Layout, out: &mut
 
 /// Rows and columns that are turned at a time: a cache line of f32.
 const TURN: usize = 16;
-/// Columns after which the next rows follow, so that the pages of the source stay at hand.
+/// Columns after which the next rows follow, so that the pages of the source stay at hand; also the rows that the kernels of the
+/// matrix products turn at a time.
 const TURN_COLS: usize = 64;
 
 /// [`copy`] of a merged layout whose last two axes are a transposed matrix: neighbours lie along the last but one. Squares are
 /// read line by line and written line by line.
-fn turn<T: Copy + Send + Sync>(data: &[T], layout: &Layout, out: &mut [T]) {
+fn turn<T: Element>(data: &[T], layout: &Layout, out: &mut [T]) {
     let last = layout.shape.len() - 1;
     let (rows, cols) = (layout.shape[last - 1], layout.shape[last]);
     let step = layout.strides[last];
@@ -127,13 +130,29 @@ fn turn<T: Copy + Send + Sync>(data: &[T], layout: &Layout, out: &mut [T]) {
         let end = start + chunk.len() / cols;
         for begin in (0..cols).step_by(TURN_COLS) {
             let columns = begin..(begin + TURN_COLS).min(cols);
+            // The kernels take four bytes and whole vectors of the lines that they turn.
+            let whole = size_of::<T>() == size_of::<f32>() && step > 0 && columns.len() % 8 == 0;
             let mut row = start;
             while row < end {
                 // Rows of one matrix.
-                let count = (rows - row % rows).min(end - row).min(TURN);
+                let most = if whole { TURN_COLS } else { TURN };
+                let count = (rows - row % rows).min(end - row).min(most);
                 let mut first = 0;
                 runs(&firsts, row, 1, |at, _, _| first = at);
                 let block = &mut chunk[(row - start) * cols..][..count * cols];
+                if whole {
+                    let step = step.unsigned_abs();
+                    let from = &data[first as usize + begin * step..];
+                    turn_block(
+                        from,
+                        step,
+                        [columns.len(), count],
+                        &mut block[begin..],
+                        cols,
+                    );
+                    row += count;
+                    continue;
+                }
                 let mut square = [[data[0]; TURN]; TURN];
                 for j in columns.clone().step_by(TURN) {
                     let width = (columns.end - j).min(TURN);
@@ -151,6 +170,26 @@ fn turn<T: Copy + Send + Sync>(data: &[T], layout: &Layout, out: &mut [T]) {
             }
         }
     });
+}
+
+/// `to[j + i·cols] = from[i + j·step]` for elements of four bytes and a multiple of eight lines, by the kernels of the matrix
+/// products.
+fn turn_block<T: Element>(
+    from: &[T],
+    step: usize,
+    [lines, width]: [usize; 2],
+    to: &mut [T],
+    cols: usize,
+) {
+    assert!(size_of::<T>() == size_of::<f32>() && lines % 8 == 0);
+    // SAFETY: elements are plain numbers of four bytes, aligned as such, and any bits are an f32; they are only moved.
+    let (from, to) = unsafe {
+        (
+            std::slice::from_raw_parts(from.as_ptr().cast::<f32>(), from.len()),
+            std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<f32>(), to.len()),
+        )
+    };
+    gemm::transpose(Mat::strided(from, lines, width, step, 1), to, cols);
 }
 
 /// A loop over contiguous data: `out[i]` from element i of each of the N slices, which are as long.

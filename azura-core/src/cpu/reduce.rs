@@ -9,9 +9,7 @@ use super::simd::{Kernel, dispatch};
 use super::threads::for_rows;
 use crate::Element;
 
-/// Partial sums that run side by side: two AVX-512 registers of f32.
-const LANES: usize = 32;
-/// Numbers summed in one precision before the partial sums are added up in f64: 32 to a lane, so that
+/// Numbers summed in one precision before the sums are added up in f64: at most 15 additions one after the other, so that
 /// even equal numbers, which all round the same way, keep six digits.
 const BLOCK: usize = 1024;
 /// Fewer inputs than this on a thread cost more in hand-over than they save.
@@ -57,17 +55,8 @@ impl<T: Sum, F: Term<T>> Kernel for RowSum<'_, T, F> {
     fn run(self) {
         let mut total = 0.0;
         for block in self.row.chunks(BLOCK) {
-            let mut lanes = [T::default(); LANES];
-            let mut pieces = block.chunks_exact(LANES);
-            for piece in &mut pieces {
-                for (lane, &x) in lanes.iter_mut().zip(piece) {
-                    *lane = *lane + self.f.term(x);
-                }
-            }
-            for (lane, &x) in lanes.iter_mut().zip(pieces.remainder()) {
-                *lane = *lane + self.f.term(x);
-            }
-            total += lanes::total(&lanes);
+            let f = |_, x| self.f.term(x);
+            total += lanes::fold(block, T::default(), f, |a, b| a + b).to_f64();
         }
         *self.total = total;
     }
@@ -91,8 +80,26 @@ where
     row_sum(values, &Square)
 }
 
-/// Columns summed at a time: their partial sums stay in registers and the first-level cache.
-const TILE: usize = 128;
+/// Columns summed at a time: their partial sums stay in the first-level cache, and a row is read far enough for its page to be
+/// worth visiting.
+const TILE: usize = 1024;
+/// No thread gets fewer columns than this many at once: two cache lines of each row.
+const COLUMNS: usize = 32;
+
+/// Sums of columns under way: of a block of rows, and of all blocks before.
+struct Scratch<T> {
+    block: [T; TILE],
+    total: [f64; TILE],
+}
+
+impl<T: Sum> Default for Scratch<T> {
+    fn default() -> Self {
+        Scratch {
+            block: [T::default(); TILE],
+            total: [0.0; TILE],
+        }
+    }
+}
 
 /// Adds columns `first..first + out.len()` of rows of `width` numbers.
 struct AddRows<'a, T, F> {
@@ -106,8 +113,18 @@ struct AddRows<'a, T, F> {
 impl<T: Sum, F: Term<T>> Kernel for AddRows<'_, T, F> {
     #[inline(always)]
     fn run(self) {
-        for row in self.rows.chunks_exact(self.width) {
-            for (sum, &x) in self.out.iter_mut().zip(&row[self.first..]) {
+        let (first, cols) = (self.first, self.out.len());
+        let mut fours = self.rows.chunks_exact(4 * self.width);
+        for four in &mut fours {
+            let row = |i: usize| &four[i * self.width + first..][..cols];
+            let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+            for (i, sum) in self.out.iter_mut().enumerate() {
+                let term = |row: &[T]| self.f.term(row[i]);
+                *sum = *sum + ((term(a) + term(b)) + (term(c) + term(d)));
+            }
+        }
+        for row in fours.remainder().chunks_exact(self.width) {
+            for (sum, &x) in self.out.iter_mut().zip(&row[first..]) {
                 *sum = *sum + self.f.term(x);
             }
         }
@@ -141,42 +158,42 @@ pub(crate) fn sum<T: Sum, F: Term<T>>(
     }
     // Rows are added up in blocks of 64, and the blocks in f64.
     const ROWS: usize = 64;
-    let tiles = inner.div_ceil(TILE);
-    let add_tile = |o: usize, first: usize, out: &mut [T]| {
+    let add_tiles = |o: usize, start: usize, out: &mut [T], scratch: &mut Scratch<T>| {
         let rows = &x[o * n * inner..(o + 1) * n * inner];
-        let mut total = [0.0f64; TILE];
-        for rows in rows.chunks(ROWS * inner) {
-            let mut block = [T::default(); TILE];
-            let part = &mut block[..out.len()];
-            dispatch(AddRows {
-                rows,
-                width: inner,
-                first,
-                f,
-                out: part,
-            });
-            for (total, part) in total.iter_mut().zip(part) {
-                *total += part.to_f64();
+        for (tile, out) in out.chunks_mut(TILE).enumerate() {
+            let total = &mut scratch.total[..out.len()];
+            let block = &mut scratch.block[..out.len()];
+            total.fill(0.0);
+            for rows in rows.chunks(ROWS * inner) {
+                block.fill(T::default());
+                dispatch(AddRows {
+                    rows,
+                    width: inner,
+                    first: start + tile * TILE,
+                    f,
+                    out: block,
+                });
+                for (total, part) in total.iter_mut().zip(&*block) {
+                    *total += part.to_f64();
+                }
             }
-        }
-        for (out, total) in out.iter_mut().zip(total) {
-            put(out, total);
+            for (out, total) in out.iter_mut().zip(total) {
+                put(out, *total);
+            }
         }
     };
-    let tiles_a_part = (GRAIN / (n * inner.min(TILE)).max(1)).max(1);
     if outer == 1 {
-        // One matrix: threads share its columns, whole tiles each.
-        for_rows(out, 1, tiles_a_part * TILE, |start, out| {
-            for (i, out) in out.chunks_mut(TILE).enumerate() {
-                add_tile(0, start + i * TILE, out);
-            }
+        // One matrix: threads share its columns.
+        let a_part = (GRAIN / n.max(1)).next_multiple_of(COLUMNS).max(COLUMNS);
+        for_rows(out, 1, a_part, |start, out| {
+            add_tiles(0, start, out, &mut Scratch::default());
         });
     } else {
-        for_rows(out, inner, tiles_a_part.div_ceil(tiles), |start, out| {
+        let a_part = (GRAIN / (n * inner).max(1)).max(1);
+        for_rows(out, inner, a_part, |start, out| {
+            let mut scratch = Scratch::default();
             for (o, out) in out.chunks_exact_mut(inner).enumerate() {
-                for (i, out) in out.chunks_mut(TILE).enumerate() {
-                    add_tile(start + o, i * TILE, out);
-                }
+                add_tiles(start + o, 0, out, &mut scratch);
             }
         });
     }

@@ -1,7 +1,7 @@
 //! Rows of softmax: maximum, exponentials and their sum in one visit of the first-level cache.
 
 use super::fold::{TILE, tiles};
-use super::lanes;
+use super::lanes::fold;
 use super::map::Map;
 use super::math::Num;
 use super::simd::{Kernel, dispatch};
@@ -10,33 +10,11 @@ use crate::Element;
 
 /// Fewer elements than this on a thread cost more in hand-over than they save.
 pub(super) const GRAIN: usize = 8 * 1024;
-/// Partial maxima and sums that run side by side, whatever the instruction set.
-const LANES: usize = 16;
 
 /// A number type that rows are made of.
 pub(crate) trait Real: Num + Element + Default + PartialOrd {}
 impl Real for f32 {}
 impl Real for f64 {}
-
-#[inline(always)]
-pub(super) fn fold<T: Real>(
-    row: &[T],
-    start: T,
-    term: impl Fn(usize, T) -> T,
-    join: impl Fn(T, T) -> T,
-) -> T {
-    let mut lanes = [start; LANES];
-    let whole = row.len() / LANES * LANES;
-    for base in (0..whole).step_by(LANES) {
-        for (lane, acc) in lanes.iter_mut().enumerate() {
-            *acc = join(*acc, term(base + lane, row[base + lane]));
-        }
-    }
-    for (lane, (i, &x)) in lanes.iter_mut().zip(row.iter().enumerate().skip(whole)) {
-        *lane = join(*lane, term(i, x));
-    }
-    lanes::join(lanes, join)
-}
 
 #[inline(always)]
 fn largest<T: Real>(row: &[T]) -> T {
