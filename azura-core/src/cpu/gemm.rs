@@ -6,7 +6,7 @@
 //! `walk` goes through the blocks, `taps` does so for a B that is read in place under each tap of a kernel, `tile` holds the micro-kernel, `lanes` the vectors it is written in, `pack` the
 //! copies that it reads.
 
-mod lanes;
+pub(super) mod lanes;
 pub(crate) mod pack;
 mod taps;
 mod tile;
@@ -118,6 +118,12 @@ impl<'a, T> Mat<'a, T> {
     pub(crate) fn rows(self, rows: Range<usize>) -> Self {
         assert!(rows.end <= self.rows, "the rows must exist");
         self.row_range(&rows)
+    }
+
+    /// Some of the columns.
+    pub(crate) fn cols(self, cols: Range<usize>) -> Self {
+        assert!(cols.end <= self.cols, "the columns must exist");
+        self.t().row_range(&cols).t()
     }
 
     fn row_range(self, rows: &Range<usize>) -> Self {
@@ -265,34 +271,51 @@ fn fits<T>(a: &Mat<'_, T>, b: &Right<'_, T>, len: usize, c_stride: usize) -> boo
 /// # Panics
 /// If `dst` is too small, or its rows are shorter than those of the transpose rounded up to a block of the kernels.
 pub(crate) fn transpose<T: Real>(src: Mat<'_, T>, dst: &mut [T], dst_row: usize) {
-    let kernels = T::kernels(InstructionSet::current());
     let (rows, cols) = src.size();
     if rows == 0 || cols == 0 {
         return;
     }
-    let row = rows.next_multiple_of(kernels.block);
+    let row = rows.next_multiple_of(T::kernels(InstructionSet::current()).block);
     assert!(
         dst_row >= row && extent([cols, row], [dst_row, 1]) <= dst.len(),
         "the transpose fits"
     );
     if src.col_stride == 1 {
-        // SAFETY: both hold these rows and columns, as asserted here and by `Mat::strided`; the set was detected.
-        unsafe {
-            (kernels.transpose)(
-                src.data.as_ptr(),
-                src.row_stride,
-                dst.as_mut_ptr(),
-                dst_row,
-                rows,
-                cols,
-            );
-        }
+        // SAFETY: the slice has room for all rows, and nobody else has it.
+        unsafe { transpose_at(src, dst.as_mut_ptr(), dst_row) };
         return;
     }
-    for (j, dst) in dst.chunks_exact_mut(dst_row).take(cols).enumerate() {
+    // The last row may be shorter than the distance to a next one.
+    for (j, dst) in dst.chunks_mut(dst_row).take(cols).enumerate() {
         for (i, dst) in dst[..rows].iter_mut().enumerate() {
             *dst = src.get(i, j);
         }
+    }
+}
+
+/// [`transpose`] of a row-major matrix where the result is given by its first element, for threads whose results lie between
+/// each other's. If `src` has a multiple of eight rows, nothing beyond them is written.
+///
+/// # Safety
+/// For each column of `src` as many elements as it has rows, rounded up to a multiple of eight, can be written at `dst`, `dst_row`
+/// apart, and nobody else accesses them.
+///
+/// # Panics
+/// If neighbours in a row of `src` do not stand side by side, or the rows of the transpose overlap.
+pub(crate) unsafe fn transpose_at<T: Real>(src: Mat<'_, T>, dst: *mut T, dst_row: usize) {
+    let kernels = T::kernels(InstructionSet::current());
+    let (rows, cols) = src.size();
+    if rows == 0 || cols == 0 {
+        return;
+    }
+    assert!(
+        src.col_stride == 1 && dst_row >= rows.next_multiple_of(kernels.block),
+        "rows of neighbours, and of the transpose without overlap"
+    );
+    // SAFETY: `src` holds these rows and columns, as `Mat::strided` asserted; the rest is the caller's contract. Blocks have one, four or
+    // eight rows.
+    unsafe {
+        (kernels.transpose)(src.data.as_ptr(), src.row_stride, dst, dst_row, rows, cols);
     }
 }
 

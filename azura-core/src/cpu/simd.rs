@@ -19,6 +19,10 @@ pub enum InstructionSet {
 impl InstructionSet {
     /// The set that kernels use in this process.
     pub fn current() -> Self {
+        #[cfg(test)]
+        if let Some(set) = FORCED.get() {
+            return set;
+        }
         static CURRENT: OnceLock<InstructionSet> = OnceLock::new();
         *CURRENT.get_or_init(Self::detect)
     }
@@ -49,6 +53,32 @@ impl InstructionSet {
             InstructionSet::Portable => "portable",
             InstructionSet::Avx2 => "avx2+fma",
             InstructionSet::Avx512 => "avx512",
+        }
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    static FORCED: std::cell::Cell<Option<InstructionSet>> = const { std::cell::Cell::new(None) };
+}
+
+/// Calls `f` once for each instruction set of this processor, which everything in it uses, on this thread alone.
+#[cfg(test)]
+pub(crate) fn for_each_set(mut f: impl FnMut(InstructionSet)) {
+    use InstructionSet::{Avx2, Avx512, Portable};
+    struct Restore;
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            FORCED.set(None);
+        }
+    }
+    let widest = InstructionSet::current();
+    for set in [Portable, Avx2, Avx512] {
+        if set <= widest {
+            FORCED.set(Some(set));
+            let _restore = Restore;
+            // A worker would take the widest set.
+            super::threads::with_threads(1, || f(set));
         }
     }
 }

@@ -125,6 +125,11 @@ impl Tensor {
     /// | `w`    | `[O, C / groups, KH, KW]`     |
     /// | `bias` | `[O]`                         |
     ///
+    /// In f32 a kernel of 3 × 3 without stride or dilation is computed by Winograd's tiles where that is faster (Lavin & Gray 2016,
+    /// arXiv:1509.09308), and so are its gradients. An element is then off by at most `4 · √k · ε` of the largest one, where k are the terms of
+    /// its sum, `C / groups · 9`, and ε is 2⁻²³; measured are about a tenth of that, twice the error of the direct sums. What is not finite
+    /// stays where the direct sums have it.
+    ///
     /// # Errors
     /// Those of [`Tensor::conv1d`].
     pub fn conv2d(

@@ -5,7 +5,7 @@
 /// # Safety
 /// Every method is to be inlined into a function that enables the instruction set of the implementation, and pointers
 /// are valid for the lanes that the method names; no alignment is needed.
-pub(super) trait Lanes: Copy {
+pub(in crate::cpu) trait Lanes: Copy {
     type E: Copy;
     const N: usize;
     unsafe fn zero() -> Self;
@@ -27,7 +27,7 @@ pub(super) trait Lanes: Copy {
 /// Vectors as arrays, for every target. On x86 without FMA a fused operation is a slow library call, so it is
 /// two rounded ones there; elsewhere it is one.
 #[derive(Clone, Copy)]
-pub(super) struct Wide<E, const N: usize>([E; N]);
+pub(in crate::cpu) struct Wide<E, const N: usize>([E; N]);
 
 macro_rules! wide {
     ($E:ty) => {
