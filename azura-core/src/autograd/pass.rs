@@ -72,12 +72,13 @@ impl Grads<'_> {
             && self.pass.captured(param).is_none()
         {
             param.write_grad(write)?;
-            return match param.grad() {
-                Some(gradient) if anomaly::watching() => {
-                    anomaly::check_gradient(self.op, &gradient)
-                }
-                _ => Ok(()),
-            };
+            // Only then: it is a copy.
+            if anomaly::watching()
+                && let Some(gradient) = param.grad()
+            {
+                anomaly::check_gradient(self.op, &gradient)?;
+            }
+            return Ok(());
         }
         self.add(i, Tensor::fill_new(*shape, |out| write(out, false)))
     }
