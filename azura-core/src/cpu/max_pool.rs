@@ -41,6 +41,68 @@ struct Rows<'a, T> {
     /// The largest of each column, and the first element of its row.
     best: &'a mut [T],
     best_row: &'a mut [u32],
+    /// Windows along a row that are alike, and the place of each's largest element.
+    alike: &'a Alike,
+    found: &'a mut [u32],
+}
+
+/// Windows of equal lengths at equal distances: all but those that a padding cuts.
+struct Alike {
+    windows: Range<usize>,
+    step: usize,
+    len: usize,
+}
+
+impl Alike {
+    /// Those around the middle.
+    fn new(ranges: &[Range<usize>]) -> Self {
+        let middle = ranges.len() / 2;
+        let Some(next) = ranges.get(middle + 1) else {
+            return Alike {
+                windows: 0..0,
+                step: 0,
+                len: 0,
+            };
+        };
+        let (at, step) = (&ranges[middle], next.start - ranges[middle].start);
+        let alike = |i: usize| {
+            ranges[i].len() == at.len() && ranges[i].start + middle * step == at.start + i * step
+        };
+        let first = (0..middle).rev().take_while(|&i| alike(i)).last();
+        let count = (middle..ranges.len()).take_while(|&i| alike(i)).count();
+        Alike {
+            windows: first.unwrap_or(middle)..middle + count,
+            step,
+            len: at.len(),
+        }
+    }
+}
+
+/// The largest element of windows that begin `STEP` apart: a loop over windows, which the compiler vectorises. Columns are whole groups of
+/// `STEP`.
+#[inline(always)]
+fn search<T: PartialOrd + Copy, const STEP: usize>(
+    best: &[T],
+    best_row: &[u32],
+    first: usize,
+    (len, dilation): (usize, usize),
+    y: &mut [T],
+    found: &mut [u32],
+) {
+    for k in 0..len.div_ceil(dilation) {
+        let at = first + k * dilation;
+        let columns = best[at..]
+            .chunks_exact(STEP)
+            .zip(best_row[at..].chunks_exact(STEP))
+            .enumerate();
+        let results = y.iter_mut().zip(found.iter_mut());
+        for ((i, (v, row)), (y, found)) in columns.zip(results) {
+            let new = (v[0], row[0] + (at + i * STEP) as u32);
+            let take = k == 0 || wins(new, (*y, *found));
+            *y = if take { new.0 } else { *y };
+            *found = if take { new.1 } else { *found };
+        }
+    }
 }
 
 impl<T: Element + Num + PartialOrd> Kernel for Rows<'_, T> {
@@ -69,13 +131,29 @@ impl<T: Element + Num + PartialOrd> Kernel for Rows<'_, T> {
                             *best_row = if take { start as u32 } else { *best_row };
                         }
                     } else {
-                        self.best.copy_from_slice(row);
+                        self.best[..width].copy_from_slice(row);
                         self.best_row.fill(start as u32);
                         begun = true;
                     }
                 }
             }
+            let alike = &self.alike.windows;
+            let fast = begun && !alike.is_empty() && matches!(self.alike.step, 1 | 2);
+            if fast {
+                let (first, step) = (widths.ranges[alike.start].start, self.alike.step);
+                let window = (self.alike.len, widths.dilation);
+                let (y, found) = (&mut y[alike.clone()], &mut self.found[alike.clone()]);
+                let (best, best_row) = (&*self.best, &*self.best_row);
+                if step == 1 {
+                    search::<T, 1>(best, best_row, first, window, y, found);
+                } else {
+                    search::<T, 2>(best, best_row, first, window, y, found);
+                }
+            }
             for (ox, (y, range)) in y.iter_mut().zip(&widths.ranges).enumerate() {
+                if fast && alike.contains(&ox) {
+                    continue;
+                }
                 let mut found = None;
                 if begun {
                     for ix in range.clone().step_by(widths.dilation) {
@@ -87,9 +165,10 @@ impl<T: Element + Num + PartialOrd> Kernel for Rows<'_, T> {
                 }
                 let (v, place) = found.unwrap_or((T::lit(f64::NEG_INFINITY), NOWHERE));
                 *y = v;
-                if let Some(to) = self.places.get_mut(i * row_len + ox) {
-                    *to = place;
-                }
+                self.found[ox] = place;
+            }
+            if let Some(to) = self.places.get_mut(i * row_len..(i + 1) * row_len) {
+                to.copy_from_slice(self.found);
             }
         }
     }
@@ -132,6 +211,7 @@ pub(crate) fn max<T: Element + Num + PartialOrd>(
     );
     let read = (depths.longest() * heights.longest() * widths.size).max(row_len);
     let places = Shared(places.as_mut_ptr());
+    let alike = Alike::new(&widths.ranges);
     for_rows(y, row_len, (GRAIN / read).max(1), |first, y| {
         let places: &mut [u32] = if keep {
             // SAFETY: `places` is as long as the whole of `y`, and blocks of different threads do not overlap.
@@ -139,8 +219,10 @@ pub(crate) fn max<T: Element + Num + PartialOrd>(
         } else {
             &mut []
         };
-        let mut best = vec![T::lit(0.0); widths.size];
-        let mut best_row = vec![0; widths.size];
+        // One more, so that the last window of a step of two begins a whole pair.
+        let mut best = vec![T::lit(0.0); widths.size + 1];
+        let mut best_row = vec![0; widths.size + 1];
+        let mut found = vec![NOWHERE; row_len];
         dispatch(Rows {
             x,
             axes,
@@ -149,6 +231,8 @@ pub(crate) fn max<T: Element + Num + PartialOrd>(
             places,
             best: &mut best,
             best_row: &mut best_row,
+            alike: &alike,
+            found: &mut found,
         });
     });
 }
@@ -175,4 +259,93 @@ pub(crate) fn max_backward<T: Element + Num>(
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::simd::for_each_set;
+
+    fn windows(
+        size: usize,
+        kernel: usize,
+        step: usize,
+        padding: usize,
+        dilation: usize,
+    ) -> Windows {
+        let reach = dilation * (kernel - 1) + 1;
+        let ranges = (0..(size + 2 * padding - reach) / step + 1).map(|i| {
+            let start = (i * step) as isize - padding as isize;
+            let end = (start + reach as isize).clamp(0, size as isize) as usize;
+            let start = if start < 0 {
+                start.rem_euclid(dilation as isize)
+            } else {
+                start
+            };
+            (start as usize).min(end)..end
+        });
+        Windows {
+            size,
+            dilation,
+            ranges: ranges.collect(),
+        }
+    }
+
+    /// Windows that are searched side by side find what a walk through each finds: of equals the first, of NaNs the last.
+    #[test]
+    fn every_window_finds_its_largest() {
+        let single = || windows(1, 1, 1, 0, 1);
+        for [size, kernel, step, padding, dilation] in [
+            [24, 2, 2, 0, 1],
+            [25, 2, 2, 0, 1],
+            [25, 3, 2, 1, 1],
+            [40, 3, 1, 1, 1],
+            [41, 3, 2, 1, 2],
+            [23, 3, 3, 0, 1],
+            [7, 5, 1, 2, 1],
+            [2, 2, 2, 0, 1],
+            [5, 2, 2, 1, 3],
+        ] {
+            let axis = || windows(size, kernel, step, padding, dilation);
+            let axes = [single(), axis(), axis()];
+            let x: Vec<f32> = (0..2 * size * size)
+                .map(|i| match i * 7919 % 31 {
+                    30 => f32::NAN,
+                    29 => f32::NEG_INFINITY,
+                    n => (n % 5) as f32,
+                })
+                .collect();
+            let ranges = &axes[1].ranges;
+            let (mut want, mut want_places) = (Vec::new(), Vec::new());
+            for x in x.chunks_exact(size * size) {
+                for rows in ranges {
+                    for cols in ranges {
+                        let (mut best, mut place) = (f32::NEG_INFINITY, NOWHERE);
+                        for row in rows.clone().step_by(dilation) {
+                            for col in cols.clone().step_by(dilation) {
+                                let v = x[row * size + col];
+                                if place == NOWHERE || v > best || v.is_nan() {
+                                    (best, place) = (v, (row * size + col) as u32);
+                                }
+                            }
+                        }
+                        want.push(best.to_bits());
+                        want_places.push(place);
+                    }
+                }
+            }
+            for_each_set(|set| {
+                let mut y = vec![0.0f32; want.len()];
+                let mut places = vec![0; want.len()];
+                max(&x, &axes, &mut y, &mut places);
+                let y: Vec<u32> = y.iter().map(|y| y.to_bits()).collect();
+                let case = [size, kernel, step, padding, dilation];
+                assert_eq!(
+                    (y, places),
+                    (want.clone(), want_places.clone()),
+                    "{case:?}, {set:?}"
+                );
+            });
+        }
+    }
 }
