@@ -32,7 +32,7 @@ const STRIDE: usize = KEYS;
 /// From this many queries on, keys are transposed once for all of them instead of once for each tile.
 const TRANSPOSE_FROM: usize = 8;
 /// Multiply-adds that are worth a part of their own.
-const GRAIN: usize = 1 << 18;
+const GRAIN: usize = super::threads::grain::PRODUCT;
 
 /// Sizes of one call.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use crate::{Element, Rng};
 /// Elements decided by one block of the generator.
 pub(crate) const PER_BLOCK: usize = 4;
 /// Philox costs about 3 ns for four elements; a thread should get more than 20 µs of it.
-const GRAIN: usize = 32 * 1024;
+const GRAIN: usize = super::threads::grain::DROPOUT;
 
 /// What becomes of an element that stays.
 pub(crate) struct Scale<T>(pub T);

@@ -5,7 +5,7 @@ use crate::Element;
 use std::ops::{Add, Mul};
 
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 /// `out[i] = table[ids[i]]`.
 pub(crate) fn gather<T: Copy + Send + Sync>(

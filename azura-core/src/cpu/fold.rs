@@ -12,7 +12,7 @@ const LANES: usize = 32;
 /// Columns reduced at a time: their running values stay in the first-level cache.
 pub(super) const TILE: usize = 128;
 /// Fewer inputs than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 32 * 1024;
+const GRAIN: usize = super::threads::grain::INPUTS;
 
 /// A reduction. Methods are `#[inline(always)]`.
 pub(crate) trait Fold<T>: Sync {

@@ -367,7 +367,7 @@ pub(crate) fn gemm_batch<'a, T: Real>(
 }
 
 /// Multiply-adds that are worth a thread of their own: some 8 µs, where handing out a part takes 1 to 2 µs.
-const PART_WORK: usize = 1 << 18;
+const PART_WORK: usize = super::threads::grain::PRODUCT;
 
 /// Multiply-adds of a product; a tile is never narrower than a vector.
 fn work(m: usize, n: usize, k: usize) -> usize {

@@ -6,7 +6,7 @@ use super::threads::{Shared, for_rows, parallel, part, split};
 use std::ops::Range;
 
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 /// A number that can be summed at indices; integers wrap, as in PyTorch.
 pub(crate) trait Number: Copy + Send + Sync {

@@ -7,7 +7,7 @@ use crate::Element;
 use std::ops::Range;
 
 /// Fewer inputs than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 /// The place of the largest element of an empty window.
 const NOWHERE: u32 = u32::MAX;

@@ -7,7 +7,7 @@ use super::threads::for_rows;
 /// Partial sums side by side: two AVX-512 registers.
 const LANES: usize = 16;
 /// Fewer numbers than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 32 * 1024;
+const GRAIN: usize = super::threads::grain::INPUTS;
 
 /// `x -= tau (v · x) v`.
 struct Reflect<'a> {

@@ -4,7 +4,7 @@ use super::threads::for_rows;
 use std::ops::Range;
 
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 /// The windows of images: all sizes for rows and columns.
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@ use super::threads::{Shared, parallel, part, split};
 use crate::shape::Layout;
 
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 /// `out[place i of the layout] = values[i]`, in row-major order of the layout, whose elements are all different.
 ///

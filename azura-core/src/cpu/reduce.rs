@@ -13,7 +13,7 @@ use crate::Element;
 /// even equal numbers, which all round the same way, keep six digits.
 const BLOCK: usize = 1024;
 /// Fewer inputs than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 32 * 1024;
+const GRAIN: usize = super::threads::grain::INPUTS;
 
 /// What is done with each number before it is summed.
 pub(crate) trait Term<T>: Sync {

@@ -9,7 +9,7 @@ use super::threads::for_rows;
 use crate::Element;
 
 /// Fewer inputs than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 /// Which elements of an axis make up each element of the result.
 #[derive(Clone, Debug)]

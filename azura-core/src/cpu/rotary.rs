@@ -6,7 +6,7 @@ use super::softmax::Real;
 use super::threads::{parallel, part, split};
 
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 /// Sizes of each matrix, and how its columns are paired.
 pub(crate) struct Turn<'a, T> {

@@ -10,7 +10,7 @@ use crate::cpu::fold::Integer;
 /// Columns at a time: their running values stay in registers and the first-level cache.
 const TILE: usize = 64;
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 /// How the next number changes the running value. Methods are `#[inline(always)]`.
 pub(crate) trait Step<T>: Sync {

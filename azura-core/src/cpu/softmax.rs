@@ -9,7 +9,7 @@ use super::threads::for_rows;
 use crate::Element;
 
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-pub(super) const GRAIN: usize = 8 * 1024;
+pub(super) const GRAIN: usize = super::threads::grain::SOFTMAX;
 
 /// A number type that rows are made of.
 pub(crate) trait Real: Num + Element + Default + PartialOrd {}

@@ -8,7 +8,7 @@ use super::threads::for_rows;
 use crate::Element;
 
 /// Sorting costs about 20 ns an element: a thread should get more than 20 µs of it.
-const GRAIN: usize = 1024;
+const GRAIN: usize = super::threads::grain::SORT;
 
 /// A number type that can be sorted.
 pub(crate) trait Key: Element {

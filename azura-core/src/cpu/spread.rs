@@ -5,7 +5,7 @@ use super::simd::{Kernel, dispatch};
 use super::threads::for_rows;
 
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 struct Loop<'a, T, F> {
     f: &'a F,

@@ -5,6 +5,8 @@
 //! budget of one. Which thread runs a part never decides a bit of the result, so a busy pool or a
 //! smaller budget only changes the time.
 
+pub(crate) mod grain;
+
 use std::any::Any;
 use std::cell::Cell;
 use std::ops::Range;
@@ -185,6 +187,28 @@ pub(crate) fn parallel(parts: usize, f: impl Fn(usize) + Sync) {
         return;
     }
     with_threads(1, || (0..parts).for_each(f));
+}
+
+/// The results of `f(0)`, …, `f(parts - 1)`, in this order, from at most [`threads`] threads including this one.
+///
+/// What runs inside a part has a budget of one thread, and the same bits come out whoever runs it. Parts are coarse: several shards
+/// of a batch, several models. Single operations split themselves.
+///
+/// ```
+/// use azura_core::{in_parallel, with_threads};
+/// assert_eq!(with_threads(2, || in_parallel(3, |i| i * i)), [0, 1, 4]);
+/// ```
+///
+/// # Panics
+/// With the first panic of a part, once every running part has ended.
+pub fn in_parallel<R: Send>(parts: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let results: Vec<Mutex<Option<R>>> = (0..parts).map(|_| Mutex::new(None)).collect();
+    parallel(parts, |i| *lock(&results[i]) = Some(f(i)));
+    let result = |slot: Mutex<Option<R>>| slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results
+        .into_iter()
+        .map(|slot| result(slot).expect("every part ran"))
+        .collect()
 }
 
 /// A job on the stack of its caller.

@@ -8,7 +8,7 @@ use crate::cpu::simd::{Kernel, dispatch};
 use crate::cpu::threads::for_rows;
 
 /// Multiply-adds that are worth a thread of their own.
-const PART_WORK: usize = 1 << 16;
+const PART_WORK: usize = crate::cpu::threads::grain::DEPTHWISE;
 /// Products summed side by side: two AVX-512 registers of f32.
 const LANES: usize = 32;
 /// Products summed in one precision before the sum goes on in f64.

@@ -18,7 +18,7 @@ const PANEL: usize = 32;
 /// Images with fewer columns than this share tiles.
 const SMALL_IMAGE: usize = 256;
 /// Multiply-adds that are worth a thread of their own.
-const PART_WORK: usize = 1 << 18;
+const PART_WORK: usize = crate::cpu::threads::grain::PRODUCT;
 
 /// Where element `(m, column)` goes: to place `origin + q · step` along each axis of channel `m` of the group.
 pub(super) struct Target {

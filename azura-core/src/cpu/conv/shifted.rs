@@ -19,7 +19,7 @@ const LANES: usize = 16;
 /// Places of an image below which columns of several images together fill more of the vectors.
 const FEWEST: usize = 64;
 /// Multiply-adds that are worth a thread of their own.
-const PART_WORK: usize = 1 << 18;
+const PART_WORK: usize = crate::cpu::threads::grain::PRODUCT;
 
 /// One axis of the columns: which residue of the source each tap reads, and where.
 struct Axis {

@@ -11,7 +11,7 @@ use crate::cpu::threads::{for_rows, part, threads};
 /// Columns are made and multiplied in blocks of rows that stay in the L2 cache, 256 KiB of f32.
 const BLOCK: usize = 64 * 1024;
 /// Multiply-adds that are worth a thread of their own.
-const PART_WORK: usize = 1 << 18;
+const PART_WORK: usize = crate::cpu::threads::grain::PRODUCT;
 
 /// `dw[o, r] = Σ dy[o, column] · columns[r, column]`, as its transpose: then the rows of both operands run along the columns,
 /// and `dy`, which is the smaller one, is what is packed.

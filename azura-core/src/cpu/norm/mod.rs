@@ -22,7 +22,7 @@ const LANES: usize = 32;
 /// Numbers summed in one precision: 32 to a lane.
 const BLOCK: usize = 1024;
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = crate::cpu::threads::grain::ELEMENTS;
 
 /// Sums of `K` terms at once, each over the elements of `M` rows of one length.
 #[inline(always)]
