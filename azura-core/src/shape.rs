@@ -11,6 +11,7 @@ pub const MAX_RANK: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub struct Dims<T> {
     rank: u8,
+    /// Beyond the rank they are the default, so that two of a rank are compared without a loop over it.
     values: [T; MAX_RANK],
 }
 
@@ -48,6 +49,7 @@ impl<T: Copy + Default> Dims<T> {
     pub(crate) fn remove(&mut self, index: usize) {
         let rank = self.rank as usize;
         self.values.copy_within(index + 1..rank, index);
+        self.values[rank - 1] = T::default();
         self.rank -= 1;
     }
 }
@@ -77,8 +79,9 @@ impl<T> std::ops::DerefMut for Dims<T> {
 }
 
 impl<T: PartialEq> PartialEq for Dims<T> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self[..] == other[..]
+        self.rank == other.rank && self.values == other.values
     }
 }
 
@@ -116,12 +119,16 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Row-major without gaps.
+    #[inline]
     pub fn contiguous(shape: Shape) -> Self {
-        let mut strides: Dims<isize> = shape.iter().map(|_| 0).collect();
+        let mut strides = Dims {
+            rank: shape.rank,
+            values: [0; MAX_RANK],
+        };
         let mut step = 1isize;
-        for axis in (0..shape.len()).rev() {
-            strides[axis] = step;
-            step *= shape[axis].max(1) as isize;
+        for (stride, &size) in strides.iter_mut().zip(shape.iter()).rev() {
+            *stride = step;
+            step *= size.max(1) as isize;
         }
         Layout {
             shape,
@@ -130,6 +137,7 @@ impl Layout {
         }
     }
 
+    #[inline]
     pub fn numel(&self) -> usize {
         self.shape.iter().product()
     }

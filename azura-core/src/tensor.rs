@@ -23,14 +23,16 @@ use std::sync::Arc;
 /// # Ok::<(), azura_core::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Tensor(Arc<Inner>);
+pub struct Tensor {
+    inner: Arc<Inner>,
+    /// Beside what is counted, so that the same elements with another origin, or none, cost no memory.
+    origin: Origin,
+}
 
-#[derive(Clone)]
 struct Inner {
     buffer: Arc<Buffer>,
     layout: Layout,
     dtype: DType,
-    origin: Origin,
 }
 
 /// What a tensor's gradient flows to.
@@ -118,13 +120,14 @@ impl Tensor {
     }
 
     pub(crate) fn full_like(other: &Tensor, value: f64) -> Tensor {
-        Tensor::filled(other.0.layout.shape, value, other.dtype())
+        Tensor::filled(other.inner.layout.shape, value, other.dtype())
     }
 
     fn filled(shape: Shape, value: f64, dtype: DType) -> Tensor {
         for_dtype!(dtype, T => Tensor::fill_new::<T>(shape, |out| out.fill(T::from_f64(value))))
     }
 
+    #[inline]
     pub(crate) fn from_buffer(buffer: Buffer, shape: Shape, dtype: DType) -> Tensor {
         Tensor::view_of(
             Arc::new(buffer),
@@ -134,33 +137,51 @@ impl Tensor {
         )
     }
 
+    /// Of the sizes and the dtype of `other`, which is contiguous: its strides are taken over instead of being computed.
+    pub(crate) fn like(other: &Tensor, buffer: Buffer) -> Tensor {
+        debug_assert!(other.is_contiguous());
+        let inner = Arc::new(Inner {
+            buffer: Arc::new(buffer),
+            layout: Layout {
+                offset: 0,
+                ..other.inner.layout
+            },
+            dtype: other.inner.dtype,
+        });
+        Tensor {
+            inner,
+            origin: Origin::None,
+        }
+    }
+
+    #[inline]
     pub(crate) fn view_of(
         buffer: Arc<Buffer>,
         layout: Layout,
         dtype: DType,
         origin: Origin,
     ) -> Tensor {
-        Tensor(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             buffer,
             layout,
             dtype,
-            origin,
-        }))
+        });
+        Tensor { inner, origin }
     }
 
     /// The sizes of the axes.
     pub fn shape(&self) -> &[usize] {
-        &self.0.layout.shape
+        &self.inner.layout.shape
     }
 
     /// The number of axes.
     pub fn rank(&self) -> usize {
-        self.0.layout.shape.len()
+        self.inner.layout.shape.len()
     }
 
     /// The number of elements.
     pub fn numel(&self) -> usize {
-        self.0.layout.numel()
+        self.inner.layout.numel()
     }
 
     /// The size of axis `dim`; negative axes count from the end.
@@ -173,7 +194,7 @@ impl Tensor {
 
     /// The type of the elements.
     pub fn dtype(&self) -> DType {
-        self.0.dtype
+        self.inner.dtype
     }
 
     /// Where the elements are.
@@ -183,12 +204,12 @@ impl Tensor {
 
     /// Whether the elements lie in row-major order without gaps.
     pub fn is_contiguous(&self) -> bool {
-        self.0.layout.is_contiguous()
+        self.inner.layout.is_contiguous()
     }
 
     /// Whether a gradient can flow through this tensor.
     pub fn needs_grad(&self) -> bool {
-        !matches!(self.0.origin, Origin::None)
+        !matches!(self.origin, Origin::None)
     }
 
     /// This tensor as a leaf whose gradient [`crate::grad`] can be asked for. Only floats have
@@ -202,16 +223,9 @@ impl Tensor {
 
     /// The same elements, cut off from the graph.
     pub fn detach(&self) -> Tensor {
-        if self.needs_grad() {
-            let inner = &*self.0;
-            Tensor::view_of(
-                Arc::clone(&inner.buffer),
-                inner.layout,
-                inner.dtype,
-                Origin::None,
-            )
-        } else {
-            self.clone()
+        Tensor {
+            inner: Arc::clone(&self.inner),
+            origin: Origin::None,
         }
     }
 
@@ -238,21 +252,21 @@ impl Tensor {
                 format!("shape {:?}", self.shape()),
             ));
         }
-        Ok(self.buffer_slice::<T>()[self.0.layout.offset])
+        Ok(self.buffer_slice::<T>()[self.inner.layout.offset])
     }
 
     // ---- for the operations of this crate ----
 
     pub(crate) fn layout(&self) -> &Layout {
-        &self.0.layout
+        &self.inner.layout
     }
 
     pub(crate) fn sizes(&self) -> &Shape {
-        &self.0.layout.shape
+        &self.inner.layout.shape
     }
 
     pub(crate) fn edge(&self) -> Edge {
-        match &self.0.origin {
+        match &self.origin {
             Origin::None => Edge::Stop,
             Origin::Node(node, output) => Edge::Node(Arc::clone(node), *output),
             Origin::Param(param) => Edge::Param(param.clone()),
@@ -265,43 +279,56 @@ impl Tensor {
     }
 
     pub(crate) fn set_origin(&mut self, origin: Origin) {
-        Arc::make_mut(&mut self.0).origin = origin;
+        self.origin = origin;
     }
 
     /// The same buffer through another layout, without a node.
+    #[inline]
     pub(crate) fn with_layout(&self, layout: Layout) -> Tensor {
         Tensor::view_of(
-            Arc::clone(&self.0.buffer),
+            Arc::clone(&self.inner.buffer),
             layout,
-            self.0.dtype,
+            self.inner.dtype,
             Origin::None,
         )
     }
 
     /// The whole buffer, to be indexed by the layout.
     pub(crate) fn buffer_slice<T: Element>(&self) -> &[T] {
-        debug_assert_eq!(self.0.dtype, T::DTYPE);
-        self.0.buffer.as_slice()
+        debug_assert_eq!(self.inner.dtype, T::DTYPE);
+        self.inner.buffer.as_slice()
     }
 
     /// The elements of a contiguous tensor.
     pub(crate) fn slice<T: Element>(&self) -> &[T] {
         debug_assert!(self.is_contiguous());
-        let start = self.0.layout.offset;
+        let start = self.inner.layout.offset;
         &self.buffer_slice()[start..start + self.numel()]
     }
 
-    /// The buffer of this tensor for overwriting, if nobody else sees it and it holds exactly these elements.
+    /// Whether nobody else sees the buffer of this tensor and it holds exactly these elements, so that it may be overwritten.
+    pub(crate) fn is_unique(&self) -> bool {
+        let Inner {
+            buffer,
+            layout,
+            dtype,
+        } = &*self.inner;
+        // What is most often not so comes first.
+        Arc::strong_count(&self.inner) == 1
+            && Arc::strong_count(buffer) == 1
+            && layout.offset == 0
+            && layout.is_contiguous()
+            && buffer.bytes() == layout.numel() * dtype.size()
+    }
+
+    /// The buffer of this tensor for overwriting, if it [`is_unique`](Tensor::is_unique).
     pub(crate) fn into_unique_buffer(self) -> std::result::Result<Buffer, Tensor> {
-        let inner = &*self.0;
-        let covers = inner.layout.offset == 0
-            && inner.layout.is_contiguous()
-            && inner.buffer.bytes() == inner.layout.numel() * inner.dtype.size();
-        if !covers || Arc::strong_count(&inner.buffer) != 1 {
+        if !self.is_unique() {
             return Err(self);
         }
-        match Arc::try_unwrap(self.0) {
-            Err(shared) => Err(Tensor(shared)),
+        let Tensor { inner, origin } = self;
+        match Arc::try_unwrap(inner) {
+            Err(inner) => Err(Tensor { inner, origin }),
             Ok(inner) => Arc::try_unwrap(inner.buffer)
                 .map_err(|buffer| Tensor::view_of(buffer, inner.layout, inner.dtype, Origin::None)),
         }

@@ -1,5 +1,6 @@
 //! Finding the operation in which a NaN or an infinity was born.
 
+use super::{Watching, watched};
 use crate::dtype::for_dtype;
 use crate::tensor::Tensor;
 use crate::{Element, Error, Result};
@@ -53,7 +54,7 @@ pub fn detect_anomaly<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
         }
     }
     STATE.with_borrow_mut(|state| state.depth += 1);
-    let _leave = Leave;
+    let (_leave, _watching) = (Leave, Watching::begin());
     let result = f();
     match STATE.with_borrow_mut(|state| state.found.take()) {
         // The first one explains whatever failed later.
@@ -63,7 +64,7 @@ pub fn detect_anomaly<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
 }
 
 pub(super) fn watching() -> bool {
-    STATE.with_borrow(|state| state.depth > 0)
+    watched() && STATE.with_borrow(|state| state.depth > 0)
 }
 
 /// Notes what goes into an operation.
@@ -125,7 +126,7 @@ pub(super) fn unwatched<R>(f: impl FnOnce() -> R) -> R {
 
 /// Whether the operations that run now are looked at.
 fn looking() -> bool {
-    STATE.with_borrow(|state| state.depth > 0 && state.muted == 0)
+    watched() && STATE.with_borrow(|state| state.depth > 0 && state.muted == 0)
 }
 
 /// What is wrong with the elements, if they are floats.

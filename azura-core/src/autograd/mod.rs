@@ -113,6 +113,29 @@ fn next_id() -> u64 {
 
 thread_local! {
     static RECORDING: Cell<bool> = const { Cell::new(true) };
+    /// How many [`detect_anomaly`] and [`trace`] run on this thread: as long as none does, an operation looks at nothing else of
+    /// theirs.
+    static WATCHERS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts a watcher in for as long as it lives.
+struct Watching;
+
+impl Watching {
+    fn begin() -> Self {
+        WATCHERS.set(WATCHERS.get() + 1);
+        Watching
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        WATCHERS.set(WATCHERS.get() - 1);
+    }
+}
+
+fn watched() -> bool {
+    WATCHERS.get() > 0
 }
 
 /// Runs `f` without recording operations: results need no gradient.
@@ -175,6 +198,14 @@ impl Edges {
         !self.edges.is_empty()
     }
 
+    /// The result `y` of inputs that need no gradient.
+    pub fn unrecorded(self, op: &'static str, y: Tensor) -> Tensor {
+        debug_assert!(!self.recorded());
+        anomaly::look_at_output(op, &y);
+        trace::ran(op, self.traced, std::slice::from_ref(&y));
+        y
+    }
+
     /// The result `y` with its rule behind it; the rule is only made if it is needed.
     pub fn record<B: Backward + 'static>(
         self,
@@ -182,12 +213,11 @@ impl Edges {
         y: Tensor,
         rule: impl FnOnce() -> B,
     ) -> Tensor {
-        anomaly::look_at_output(op, &y);
-        let recorded = self.recorded();
-        trace::ran(op, self.traced, std::slice::from_ref(&y));
-        if !recorded {
-            return y;
+        if !self.recorded() {
+            return self.unrecorded(op, y);
         }
+        anomaly::look_at_output(op, &y);
+        trace::ran(op, self.traced, std::slice::from_ref(&y));
         let node = Node::new(op, 1, self.edges, Some(Box::new(rule())));
         y.with_origin(Origin::Node(node, 0))
     }
@@ -240,15 +270,29 @@ impl Edges {
 
 impl Tensor {
     /// A new tensor whose elements `f` writes, all of them.
+    #[inline]
     pub(crate) fn fill_new<T: Element>(shape: Shape, f: impl FnOnce(&mut [T])) -> Tensor {
-        let bytes = shape.iter().product::<usize>() * size_of::<T>();
-        // A byte that is neither 0 nor 1 must never be seen as a bool.
-        let mut buffer = if T::DTYPE == DType::Bool {
-            Buffer::zeroed(bytes)
-        } else {
-            Buffer::uninit(bytes)
-        };
-        f(buffer.as_mut_slice());
+        let buffer = filled(shape.iter().product(), f);
         Tensor::from_buffer(buffer, shape, T::DTYPE)
     }
+
+    /// The same with the sizes of `other`, which is contiguous and has this dtype.
+    #[inline]
+    pub(crate) fn fill_like<T: Element>(other: &Tensor, f: impl FnOnce(&mut [T])) -> Tensor {
+        debug_assert_eq!(other.dtype(), T::DTYPE);
+        Tensor::like(other, filled(other.numel(), f))
+    }
+}
+
+#[inline]
+fn filled<T: Element>(numel: usize, f: impl FnOnce(&mut [T])) -> Buffer {
+    let bytes = numel * size_of::<T>();
+    // A byte that is neither 0 nor 1 must never be seen as a bool.
+    let mut buffer = if T::DTYPE == DType::Bool {
+        Buffer::zeroed(bytes)
+    } else {
+        Buffer::uninit(bytes)
+    };
+    f(buffer.as_mut_slice());
+    buffer
 }

@@ -1,6 +1,6 @@
 //! A list of the operations that ran.
 
-use super::Edge;
+use super::{Edge, Watching, watched};
 use crate::param::Param;
 use crate::tensor::Tensor;
 use std::cell::RefCell;
@@ -44,6 +44,7 @@ pub fn trace<R>(f: impl FnOnce() -> R) -> (R, Vec<Traced>) {
         }
     }
     let _restore = Restore(LIST.replace(Some(Vec::new())));
+    let _watching = Watching::begin();
     let result = f();
     (result, LIST.take().unwrap_or_default())
 }
@@ -55,7 +56,7 @@ pub(super) struct Inputs {
 }
 
 pub(super) fn inputs(tensors: &[&Tensor]) -> Option<Box<Inputs>> {
-    let wanted = LIST.with_borrow(Option::is_some);
+    let wanted = watched() && LIST.with_borrow(Option::is_some);
     wanted.then(|| {
         Box::new(Inputs {
             shapes: tensors.iter().map(|x| x.shape().to_vec()).collect(),

@@ -13,8 +13,10 @@ use crate::shape::Layout;
 
 /// Elements gathered at a time: three operands of f64 take half of the first-level cache.
 const BLOCK: usize = 512;
+/// The same for results that are not longer: to make room for [`BLOCK`] elements would take ten times as long as they do.
+const SHORT: usize = 32;
 /// Fewer elements than this on a thread cost more in hand-over than they save.
-const GRAIN: usize = 16 * 1024;
+const GRAIN: usize = super::threads::grain::ELEMENTS;
 
 /// Where the elements of one operand come from.
 pub(crate) enum Operand<'a, T> {
@@ -43,18 +45,22 @@ impl<'a, T: Copy + Default> Operand<'a, T> {
         }
     }
 
-    fn is_direct(&self) -> bool {
-        matches!(self, Operand::Slice(_))
+    /// The elements, if they lie in the order of the output.
+    fn direct(&self) -> Option<&'a [T]> {
+        match self {
+            Operand::Slice(slice) => Some(slice),
+            Operand::Splat(_) | Operand::Strided(..) => None,
+        }
     }
 }
 
-/// An operand as contiguous pieces, one after the other.
-struct Reader<'a, T> {
+/// An operand as contiguous pieces of at most `B` elements, one after the other.
+struct Reader<'a, T, const B: usize> {
     operand: &'a Operand<'a, T>,
-    block: [T; BLOCK],
+    block: [T; B],
 }
 
-impl<'a, T: Copy + Default> Reader<'a, T> {
+impl<'a, T: Copy + Default, const B: usize> Reader<'a, T, B> {
     fn new(operand: &'a Operand<'a, T>) -> Self {
         let value = match operand {
             Operand::Splat(value) => *value,
@@ -62,12 +68,11 @@ impl<'a, T: Copy + Default> Reader<'a, T> {
         };
         Reader {
             operand,
-            block: [value; BLOCK],
+            block: [value; B],
         }
     }
 
-    /// Elements `start..start + n` in the order of the output; n is at most [`BLOCK`], unless the
-    /// operand is direct.
+    /// Elements `start..start + n` in the order of the output; n is at most `B`.
     fn piece(&mut self, start: usize, n: usize) -> &[T] {
         match self.operand {
             Operand::Splat(_) => &self.block[..n],
@@ -198,11 +203,6 @@ fn turn_block<T: Element>(
 /// element type and not once for each function: the call costs a few nanoseconds a block.
 pub(crate) type Loop<'f, T, R, const N: usize> = &'f (dyn Fn([&[T]; N], &mut [R]) + Sync);
 
-/// How many elements to hand to a loop at once: all, unless something must be gathered.
-fn step(all_direct: bool, len: usize) -> usize {
-    if all_direct { len.max(1) } else { BLOCK }
-}
-
 /// `out[i] = f(a[i], b[i], …)` for operands of one type.
 pub(crate) fn map<T, R, const N: usize>(
     f: Loop<'_, T, R, N>,
@@ -212,15 +212,41 @@ pub(crate) fn map<T, R, const N: usize>(
     T: Copy + Default + Send + Sync,
     R: Send,
 {
-    let all_direct = operands.iter().all(Operand::is_direct);
+    let slices = operands.each_ref().map(Operand::direct);
+    if slices.iter().all(Option::is_some) {
+        map_slices(f, slices.map(Option::unwrap_or_default), out);
+    } else if out.len() <= SHORT {
+        map_blocks::<T, R, N, SHORT>(f, operands, 0, out);
+    } else {
+        for_rows(out, 1, GRAIN, |start, chunk| {
+            map_blocks::<T, R, N, BLOCK>(f, operands, start, chunk);
+        });
+    }
+}
+
+/// [`map`] where nothing is gathered: one call for all that a thread has.
+pub(crate) fn map_slices<T: Sync, R: Send, const N: usize>(
+    f: Loop<'_, T, R, N>,
+    operands: [&[T]; N],
+    out: &mut [R],
+) {
     for_rows(out, 1, GRAIN, |start, chunk| {
-        let mut readers = operands.each_ref().map(Reader::new);
-        let step = step(all_direct, chunk.len());
-        for (i, out) in chunk.chunks_mut(step).enumerate() {
-            let (at, n) = (start + i * step, out.len());
-            f(readers.each_mut().map(|reader| reader.piece(at, n)), out);
-        }
+        f(operands.map(|x| &x[start..start + chunk.len()]), chunk);
     });
+}
+
+/// [`map`] for the elements from number `start` on, `B` at a time.
+fn map_blocks<T: Copy + Default, R, const N: usize, const B: usize>(
+    f: Loop<'_, T, R, N>,
+    operands: &[Operand<'_, T>; N],
+    start: usize,
+    out: &mut [R],
+) {
+    let mut readers = operands.each_ref().map(Reader::<T, B>::new);
+    for (i, out) in out.chunks_mut(B).enumerate() {
+        let (at, n) = (start + i * B, out.len());
+        f(readers.each_mut().map(|reader| reader.piece(at, n)), out);
+    }
 }
 
 /// The same where operand number `own` is `out` itself, before it is overwritten; what stands at its
@@ -233,24 +259,38 @@ pub(crate) fn map_in_place<T, const N: usize>(
 ) where
     T: Copy + Default + Send + Sync,
 {
+    if out.len() <= SHORT {
+        return map_own_blocks::<T, N, SHORT>(f, own, operands, 0, out);
+    }
     for_rows(out, 1, GRAIN, |start, chunk| {
-        let mut readers = operands.each_ref().map(Reader::new);
-        let mut before = [T::default(); BLOCK];
-        for (i, out) in chunk.chunks_mut(BLOCK).enumerate() {
-            let (at, n) = (start + i * BLOCK, out.len());
-            before[..n].copy_from_slice(out);
-            let mut index = 0;
-            let pieces = readers.each_mut().map(|reader| {
-                index += 1;
-                if index == own + 1 {
-                    &before[..n]
-                } else {
-                    reader.piece(at, n)
-                }
-            });
-            f(pieces, out);
-        }
+        map_own_blocks::<T, N, BLOCK>(f, own, operands, start, chunk);
     });
+}
+
+/// [`map_in_place`] for the elements from number `start` on, `B` at a time.
+fn map_own_blocks<T: Copy + Default, const N: usize, const B: usize>(
+    f: Loop<'_, T, T, N>,
+    own: usize,
+    operands: &[Operand<'_, T>; N],
+    start: usize,
+    out: &mut [T],
+) {
+    let mut readers = operands.each_ref().map(Reader::<T, B>::new);
+    let mut before = [T::default(); B];
+    for (i, out) in out.chunks_mut(B).enumerate() {
+        let (at, n) = (start + i * B, out.len());
+        before[..n].copy_from_slice(out);
+        let mut index = 0;
+        let pieces = readers.each_mut().map(|reader| {
+            index += 1;
+            if index == own + 1 {
+                &before[..n]
+            } else {
+                reader.piece(at, n)
+            }
+        });
+        f(pieces, out);
+    }
 }
 
 /// `out[i] = if condition[i] { yes[i] } else { no[i] }`.
@@ -261,8 +301,9 @@ pub(crate) fn choose<T: Copy + Default + Send + Sync>(
     out: &mut [T],
 ) {
     for_rows(out, 1, GRAIN, |start, chunk| {
-        let mut condition = Reader::new(condition);
-        let (mut yes, mut no) = (Reader::new(yes), Reader::new(no));
+        let mut condition = Reader::<bool, BLOCK>::new(condition);
+        let mut yes = Reader::<T, BLOCK>::new(yes);
+        let mut no = Reader::<T, BLOCK>::new(no);
         for (i, out) in chunk.chunks_mut(BLOCK).enumerate() {
             let (at, n) = (start + i * BLOCK, out.len());
             let pieces = condition.piece(at, n).iter().zip(yes.piece(at, n));

@@ -1,6 +1,5 @@
 //! Loops over tensors: broadcasting, and reuse of buffers that nobody else sees.
 
-use crate::buffer::Buffer;
 use crate::cpu::map::{self, Loop, Operand};
 use crate::dtype::for_float;
 use crate::shape::{self, Shape};
@@ -22,9 +21,23 @@ pub(super) fn apply<const N: usize>(
     operands: [Tensor; N],
     f: &dyn FloatLoops<N>,
 ) -> Result<Tensor> {
-    let (dtype, shape) = together(op, &operands)?;
+    let (_, shape) = together(op, &operands)?;
+    apply_as(op, operands, Some(&shape), f)
+}
+
+/// [`apply`] for operands of one dtype that can be broadcast to `shape`.
+pub(super) fn apply_as<const N: usize>(
+    op: &'static str,
+    operands: [Tensor; N],
+    shape: Common<'_>,
+    f: &dyn FloatLoops<N>,
+) -> Result<Tensor> {
+    let dtype = operands[0].dtype();
     for_float!(op, dtype, T => Ok(apply_to::<T, N>(operands, shape, &|x, out| Loops::<T, N>::run(f, x, out))))
 }
+
+/// The shape of a result: `None` if it is that of each operand, so that what is most often so needs no copy of it.
+pub(super) type Common<'a> = Option<&'a Shape>;
 
 /// The dtype that all operands have, and the shape they are broadcast to.
 pub(super) fn together(op: &'static str, operands: &[Tensor]) -> Result<(DType, Shape)> {
@@ -37,49 +50,63 @@ pub(super) fn together(op: &'static str, operands: &[Tensor]) -> Result<(DType, 
     Ok((first.dtype(), shape))
 }
 
+/// Whether all operands have the dtype and the shape of the first.
+pub(super) fn alike(operands: &[Tensor]) -> bool {
+    let first = &operands[0];
+    let same = |x: &Tensor| x.dtype() == first.dtype() && x.sizes() == first.sizes();
+    operands[1..].iter().all(same)
+}
+
 /// [`apply`] for one element type; the operands have it, and can be broadcast to `shape`.
 pub(super) fn apply_to<T: Element + Default, const N: usize>(
     operands: [Tensor; N],
-    shape: Shape,
+    shape: Common<'_>,
     f: Loop<'_, T, T, N>,
 ) -> Tensor {
-    let mut operands = operands.map(Some);
-    for own in 0..N {
-        let mut buffer = match operands[own].take().map(|x| reuse(x, &shape)) {
-            None => continue,
-            Some(Err(x)) => {
-                operands[own] = Some(x);
-                continue;
-            }
-            Some(Ok(buffer)) => buffer,
-        };
-        // The operand whose buffer is overwritten is read from there.
-        let read = operands.each_ref().map(|x| match x {
-            Some(x) => operand(x, &shape),
-            None => Operand::Splat(T::default()),
-        });
-        map::map_in_place(f, own, &read, buffer.as_mut_slice());
-        return Tensor::from_buffer(buffer, shape, T::DTYPE);
+    let sizes = shape.unwrap_or(operands[0].sizes());
+    let reusable = |x: &Tensor| x.is_unique() && x.sizes() == sizes;
+    if let Some(own) = operands.iter().position(reusable) {
+        let shape = *sizes;
+        return apply_over(operands, own, &shape, f);
     }
-    Tensor::fill_new::<T>(shape, |out| {
-        let read = operands.each_ref().map(|x| match x {
-            Some(x) => operand(x, &shape),
-            None => unreachable!("only a reused operand is taken"),
+    let direct = |x: &Tensor| x.is_contiguous() && x.sizes() == sizes;
+    if operands.iter().all(direct) {
+        return Tensor::fill_like::<T>(&operands[0], |out| {
+            map::map_slices(f, operands.each_ref().map(Tensor::slice), out);
         });
+    }
+    Tensor::fill_new::<T>(*sizes, |out| {
+        let read = operands.each_ref().map(|x| operand(x, sizes));
         map::map(f, &read, out);
     })
 }
 
-fn reuse(x: Tensor, shape: &Shape) -> std::result::Result<Buffer, Tensor> {
-    if x.sizes() == shape {
-        x.into_unique_buffer()
-    } else {
-        Err(x)
-    }
+/// The same into the buffer of operand number `own`, which nobody else sees.
+fn apply_over<T: Element + Default, const N: usize>(
+    operands: [Tensor; N],
+    own: usize,
+    shape: &Shape,
+    f: Loop<'_, T, T, N>,
+) -> Tensor {
+    let mut operands = operands.map(Some);
+    let buffer = operands[own].take().map(Tensor::into_unique_buffer);
+    let Some(Ok(mut buffer)) = buffer else {
+        unreachable!("nobody can have got hold of a unique buffer");
+    };
+    // The operand whose buffer is overwritten is read from there.
+    let read = operands.each_ref().map(|x| match x {
+        Some(x) => operand(x, shape),
+        None => Operand::Splat(T::default()),
+    });
+    map::map_in_place(f, own, &read, buffer.as_mut_slice());
+    Tensor::from_buffer(buffer, *shape, T::DTYPE)
 }
 
 /// The elements of `x` in the order of a result of shape `shape`, to which it can be broadcast.
 pub(super) fn operand<'a, T: Element + Default>(x: &'a Tensor, shape: &Shape) -> Operand<'a, T> {
+    if x.sizes() == shape && x.is_contiguous() {
+        return Operand::Slice(x.slice());
+    }
     let layout = x
         .layout()
         .expand(shape)

@@ -4,12 +4,13 @@
 //! passed behind a trait object: the walk over operands, the record in the graph and the backward rule
 //! are compiled once for all functions, and a function costs two or three loops for each element type.
 
-use super::apply::{Loops, apply, sum_to, together};
+use super::apply::{Common, Loops, alike, apply, apply_as, sum_to, together};
 use crate::Result;
 use crate::autograd::{Edges, Grads, only};
 use crate::cpu::map::{Map, each};
 use crate::cpu::math::wave::MODERATE;
 use crate::cpu::math::{Dual, Num};
+use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// What the derivative of a function of one number is computed from.
@@ -64,23 +65,23 @@ pub(in crate::ops) trait Ternary: Copy + Send + Sync + 'static {
 
 /// The operation `e` of one tensor.
 pub(in crate::ops) fn unary<E: Unary>(x: Tensor, e: E) -> Result<Tensor> {
-    record([x], Box::new(e))
+    record([x], &e)
 }
 
 /// The operation `near` of one tensor, whose f32 loops serve arguments up to [`MODERATE`], and `any` of
 /// blocks that hold larger ones.
 pub(super) fn moderate<A: Unary, B: Unary>(x: Tensor, near: A, any: B) -> Result<Tensor> {
-    record([x], Box::new(Moderate(near, any)))
+    record([x], &Moderate(near, any))
 }
 
 /// The operation `e` of two tensors, broadcast.
 pub(in crate::ops) fn binary<E: Binary>(a: Tensor, b: Tensor, e: E) -> Result<Tensor> {
-    record([a, b], Box::new(e))
+    record([a, b], &e)
 }
 
 /// The operation `e` of three tensors, broadcast.
 pub(in crate::ops) fn ternary<E: Ternary>(a: Tensor, b: Tensor, c: Tensor, e: E) -> Result<Tensor> {
-    record([a, b, c], Box::new(e))
+    record([a, b, c], &e)
 }
 
 /// `dy · ∂e/∂a` and `dy · ∂e/∂b` of an operation of two tensors, for rules of its own kind.
@@ -91,7 +92,7 @@ pub(super) fn partials<E: Binary>(x: &[Tensor; 2], dy: &Tensor, e: E) -> Result<
 
 /// The values of `e`, without a node.
 pub(super) fn value<E: Unary>(e: E, x: Tensor) -> Result<Tensor> {
-    Function::<1>::value(&e, [x])
+    Function::<1>::value(&e, [x], None)
 }
 
 /// `dy · ∂e/∂x` from what `e` saves.
@@ -108,13 +109,21 @@ trait Function<const N: usize>: Send + Sync {
     fn slopes(&self) -> Option<[f64; N]> {
         None
     }
-    fn value(&self, x: [Tensor; N]) -> Result<Tensor>;
+    /// The values for operands that can be broadcast to `shape`.
+    fn value(&self, x: [Tensor; N], shape: Common<'_>) -> Result<Tensor>;
     /// `dy · ∂f/∂x[k]`.
     fn partial(&self, k: usize, saved: &[Tensor; N], dy: Tensor) -> Result<Tensor>;
+    /// A copy for the backward rule: only what is recorded takes memory for it.
+    fn kept(&self) -> Box<dyn Function<N>>;
 }
 
-fn record<const N: usize>(x: [Tensor; N], e: Box<dyn Function<N>>) -> Result<Tensor> {
-    let (dtype, _) = together(e.op(), &x)?;
+fn record<const N: usize>(x: [Tensor; N], e: &dyn Function<N>) -> Result<Tensor> {
+    let joined: Option<Shape> = if alike(&x) {
+        None
+    } else {
+        Some(together(e.op(), &x)?.1)
+    };
+    let (dtype, shape) = (x[0].dtype(), joined.as_ref());
     if dtype.is_half() {
         let mut operands = x;
         return operands[0].clone().in_f32(e.op(), |first, wide| {
@@ -125,14 +134,19 @@ fn record<const N: usize>(x: [Tensor; N], e: Box<dyn Function<N>>) -> Result<Ten
             record(operands, e)
         });
     }
-    let edges = Edges::of(&x.each_ref());
+    let (op, edges) = (e.op(), Edges::of(&x.each_ref()));
+    if !edges.recorded() {
+        let y = e.value(x, shape)?;
+        return Ok(edges.unrecorded(op, y));
+    }
     let shapes = x.each_ref().map(|x| *x.sizes());
-    let (op, slopes) = (e.op(), e.slopes());
-    let saves = edges.recorded() && slopes.is_none();
+    let slopes = e.slopes();
+    let saves = slopes.is_none();
     let inputs = (saves && e.saved() == Saved::Input).then(|| x.each_ref().map(Tensor::detach));
-    let y = e.value(x)?;
+    let y = e.value(x, shape)?;
     let saved = inputs.or_else(|| saves.then(|| [(); N].map(|()| y.detach())));
     Ok(edges.record(op, y, || {
+        let e = e.kept();
         move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
             let mut dy = Some(only(dy)?);
             let wanted: Vec<usize> = (0..N).filter(|&k| grads.wants(k)).collect();
@@ -201,8 +215,11 @@ impl<E: Unary> Function<1> for E {
     fn slopes(&self) -> Option<[f64; 1]> {
         self.slope().map(|slope| [slope])
     }
-    fn value(&self, x: [Tensor; 1]) -> Result<Tensor> {
-        apply(E::OP, x, &Value(*self))
+    fn value(&self, x: [Tensor; 1], shape: Common<'_>) -> Result<Tensor> {
+        apply_as(E::OP, x, shape, &Value(*self))
+    }
+    fn kept(&self) -> Box<dyn Function<1>> {
+        Box::new(*self)
     }
     fn partial(&self, _: usize, [x]: &[Tensor; 1], dy: Tensor) -> Result<Tensor> {
         apply(E::OP, [x.clone(), dy], &Partial::<E, 0>(*self))
@@ -234,8 +251,11 @@ impl<A: Unary, B: Unary> Function<1> for Moderate<A, B> {
     fn op(&self) -> &'static str {
         A::OP
     }
-    fn value(&self, x: [Tensor; 1]) -> Result<Tensor> {
-        apply(A::OP, x, &Moderate(Value(self.0), Value(self.1)))
+    fn value(&self, x: [Tensor; 1], shape: Common<'_>) -> Result<Tensor> {
+        apply_as(A::OP, x, shape, &Moderate(Value(self.0), Value(self.1)))
+    }
+    fn kept(&self) -> Box<dyn Function<1>> {
+        Box::new(Moderate(self.0, self.1))
     }
     fn partial(&self, _: usize, [x]: &[Tensor; 1], dy: Tensor) -> Result<Tensor> {
         let loops = Moderate(Partial::<A, 0>(self.0), Partial::<B, 0>(self.1));
@@ -264,8 +284,11 @@ impl<E: Binary> Function<2> for E {
     fn slopes(&self) -> Option<[f64; 2]> {
         Binary::slopes(*self)
     }
-    fn value(&self, x: [Tensor; 2]) -> Result<Tensor> {
-        apply(E::OP, x, &Value(*self))
+    fn value(&self, x: [Tensor; 2], shape: Common<'_>) -> Result<Tensor> {
+        apply_as(E::OP, x, shape, &Value(*self))
+    }
+    fn kept(&self) -> Box<dyn Function<2>> {
+        Box::new(*self)
     }
     fn partial(&self, k: usize, [a, b]: &[Tensor; 2], dy: Tensor) -> Result<Tensor> {
         let operands = [a.clone(), b.clone(), dy];
@@ -294,8 +317,11 @@ impl<E: Ternary> Function<3> for E {
     fn op(&self) -> &'static str {
         E::OP
     }
-    fn value(&self, x: [Tensor; 3]) -> Result<Tensor> {
-        apply(E::OP, x, &Value(*self))
+    fn value(&self, x: [Tensor; 3], shape: Common<'_>) -> Result<Tensor> {
+        apply_as(E::OP, x, shape, &Value(*self))
+    }
+    fn kept(&self) -> Box<dyn Function<3>> {
+        Box::new(*self)
     }
     fn partial(&self, k: usize, [a, b, c]: &[Tensor; 3], dy: Tensor) -> Result<Tensor> {
         let operands = [a.clone(), b.clone(), c.clone(), dy];

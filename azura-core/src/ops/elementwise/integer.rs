@@ -89,8 +89,8 @@ pub(super) fn integers(name: &'static str, op: Op, a: Tensor, b: impl Into<Rhs>)
         ));
     }
     Ok(match dtype {
-        DType::I64 => apply_to::<i64, 2>(operands, shape, &|x, out| run(op, x, out)),
-        _ => apply_to::<u32, 2>(operands, shape, &|x, out| run(op, x, out)),
+        DType::I64 => apply_to::<i64, 2>(operands, Some(&shape), &|x, out| run(op, x, out)),
+        _ => apply_to::<u32, 2>(operands, Some(&shape), &|x, out| run(op, x, out)),
     })
 }
 
@@ -128,9 +128,9 @@ fn single(x: Tensor, f: impl Fn(i64) -> i64 + Sync, g: impl Fn(u32) -> u32 + Syn
             *out = f(x);
         }
     }
-    let (dtype, shape) = (x.dtype(), *x.sizes());
+    let dtype = x.dtype();
     match dtype {
-        DType::I64 => apply_to::<i64, 1>([x], shape, &|x, out| each(x, out, &f)),
-        _ => apply_to::<u32, 1>([x], shape, &|x, out| each(x, out, &g)),
+        DType::I64 => apply_to::<i64, 1>([x], None, &|x, out| each(x, out, &f)),
+        _ => apply_to::<u32, 1>([x], None, &|x, out| each(x, out, &g)),
     }
 }
