@@ -65,17 +65,20 @@ impl Rng {
     }
 
     /// 64 random bits.
+    #[inline(always)]
     pub fn next_u64(&mut self) -> u64 {
         let block = self.next_block();
         join(block[0], block[1])
     }
 
     /// A uniform number in `[0, 1)` with 53 random bits.
+    #[inline(always)]
     pub fn uniform(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
     /// A standard normal number (inverse of the distribution function).
+    #[inline(always)]
     pub fn normal(&mut self) -> f64 {
         quantile::<true>(inside(self.uniform()))
     }
@@ -98,6 +101,7 @@ impl Rng {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn next_block(&mut self) -> [u32; 4] {
         let block = philox(self.seed, self.stream, self.counter);
         self.counter = self.counter.wrapping_add(1);
@@ -120,10 +124,12 @@ impl Rng {
 
 /// A number of `[0, 1)` moved half a step away from 0, and kept from being rounded to 1: the normal quantile is infinite
 /// at both.
+#[inline(always)]
 fn inside(uniform: f64) -> f64 {
     (uniform + 0.5 / (1u64 << 53) as f64).min(1.0 - f64::EPSILON / 2.0)
 }
 
+#[inline(always)]
 fn join(low: u32, high: u32) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }

@@ -12,7 +12,7 @@ use crate::{Element, Rng};
 /// Elements made at a time: their bits stay in the first-level cache.
 const BLOCK: usize = 512;
 /// A number costs 2 to 10 ns; a thread should get more than 20 µs of them.
-const GRAIN: usize = 8 * 1024;
+const GRAIN: usize = super::threads::grain::RANDOM;
 
 /// The random bits of one element.
 pub(crate) trait Bits: Copy + Default + Send + Sync {
@@ -134,6 +134,19 @@ pub(crate) fn fill<B: Bits, T: Send, F: Map<B, T, 1>>(rng: &Rng, f: &F, out: &mu
         part(row * B::PER_BLOCK, out);
     });
     part(whole, tail);
+}
+
+/// Writes what `next` returns, one after the other: a loop with a state, compiled for each instruction set so that its fused
+/// multiply-adds are instructions and no calls.
+pub(crate) fn sequence<T>(out: &mut [T], next: impl FnMut() -> T) {
+    struct Sequence<'a, T, F>(&'a mut [T], F);
+    impl<T, F: FnMut() -> T> Kernel for Sequence<'_, T, F> {
+        #[inline(always)]
+        fn run(self) {
+            self.0.fill_with(self.1);
+        }
+    }
+    dispatch(Sequence(out, next));
 }
 
 /// Uniform in `[low, high)`.

@@ -1,7 +1,7 @@
 //! Initial values.
 
 use crate::cpu::orthogonal::orthonormalize;
-use crate::cpu::random::{Bits, Truncated};
+use crate::cpu::random::{Bits, Truncated, sequence};
 use crate::{Element, Error, Result, Rng};
 
 /// The initial values of a parameter. Names and formulas are those of `torch.nn.init`.
@@ -224,13 +224,17 @@ impl Init {
             Init::Ones => values.fill(T::from_f64(1.0)),
             Init::Constant(value) => values.fill(T::from_f64(value)),
             Init::Uniform { bound } => {
-                values.fill_with(|| T::from_f64((rng.uniform() * 2.0 - 1.0) * bound));
+                sequence(values, || T::from_f64((rng.uniform() * 2.0 - 1.0) * bound));
             }
             Init::UniformIn { low, high } => {
-                values.fill_with(|| T::from_f64(f64::mul_add(rng.uniform(), high - low, low)));
+                sequence(values, || {
+                    T::from_f64(f64::mul_add(rng.uniform(), high - low, low))
+                });
             }
             Init::Normal { mean, std } => {
-                values.fill_with(|| T::from_f64(f64::mul_add(rng.normal(), std, mean)));
+                sequence(values, || {
+                    T::from_f64(f64::mul_add(rng.normal(), std, mean))
+                });
             }
             Init::TruncatedNormal {
                 mean,
@@ -239,10 +243,10 @@ impl Init {
                 high,
             } => {
                 let truncated = Truncated::new(mean, std, low, high);
-                values.fill_with(|| T::from_f64(truncated.at(rng.next_u64().open())));
+                sequence(values, || T::from_f64(truncated.at(rng.next_u64().open())));
             }
             Init::Table { zero } => {
-                values.fill_with(|| T::from_f64(rng.normal()));
+                sequence(values, || T::from_f64(rng.normal()));
                 if let Some(row) = zero {
                     values[row * shape[1]..(row + 1) * shape[1]].fill(T::from_f64(0.0));
                 }
@@ -309,7 +313,8 @@ fn dirac<T: Element>(values: &mut [T], shape: &[usize], groups: usize) {
 fn orthogonal<T: Element>(values: &mut [T], rows: usize, gain: f64, rng: &mut Rng) {
     let columns = values.len() / rows;
     let (long, short) = (rows.max(columns), rows.min(columns));
-    let mut normal: Vec<f64> = (0..values.len()).map(|_| rng.normal()).collect();
+    let mut normal = vec![0.0; values.len()];
+    sequence(&mut normal, || rng.normal());
     let mut q = vec![0.0; values.len()];
     orthonormalize(&mut normal, long, &mut q);
     for (i, value) in values.iter_mut().enumerate() {
