@@ -56,7 +56,7 @@ pub use autograd::{CustomOp, Traced, checkpoint, detect_anomaly, grad, no_grad, 
 pub use buffer::{OutOfMemory, buffers_from_system, bytes_from_system, release_unused_memory};
 pub use cpu::math::Num;
 pub use cpu::simd::InstructionSet;
-pub use cpu::threads::{threads, with_threads};
+pub use cpu::threads::{in_parallel, threads, with_threads};
 pub use device::Device;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};
@@ -79,7 +79,7 @@ pub use ops::{LstmOutput, RecurrentOptions, RecurrentOutput, RecurrentWeights};
 pub use ops::{NormOptions, Normalized, ResponseOptions};
 pub use ops::{Reduction, Rhs, Rounding};
 pub use param::{Fan, Nonlinearity};
-pub use param::{Init, NamedBuffer, Param, Scope, Store};
+pub use param::{Gradients, Init, NamedBuffer, Param, Scope, Store};
 pub use rng::Rng;
 pub use sizes::{OutputSizes, PerAxis, Sizes};
 pub use tensor::Tensor;

@@ -6,8 +6,9 @@ mod common;
 
 use azura_core::optim::{Adam, Optimizer};
 use azura_core::{
-    ConvOptions, DType, Init, MaxPoolOptions, RecurrentOptions, RecurrentWeights, Reduction,
-    Result, Rng, Store, Tensor, buffers_from_system, grad, release_unused_memory,
+    Activation, AttentionOptions, ConvOptions, DType, EmbeddingOptions, Init, MaxPoolOptions,
+    NormOptions, Param, RecurrentOptions, RecurrentWeights, Reduction, Result, Rng, Store, Tensor,
+    buffers_from_system, grad, release_unused_memory, with_threads,
 };
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -84,6 +85,103 @@ fn a_training_loop_allocates_in_its_first_step_only() -> Result<()> {
         0,
         "buffers from outside the pool after the first step"
     );
+    Ok(())
+}
+
+/// A workload: the shapes of its parameters, and its loss from their values.
+type Workload = (
+    &'static str,
+    &'static [&'static [usize]],
+    fn(&[Tensor]) -> Result<Tensor>,
+);
+
+const WORKLOADS: &[Workload] = &[
+    ("mlp", &[&[24, 40], &[24], &[3, 24], &[3]], |w| {
+        let x = Tensor::full([16, 40], 0.3, DType::F32)?;
+        let y = x.linear_act(&w[0], Some(&w[1]), Activation::Relu)?;
+        y.linear(&w[2], Some(&w[3]))?
+            .cross_entropy(&Tensor::zeros([16], DType::I64)?, Reduction::Mean)
+    }),
+    (
+        "cnn",
+        &[&[4, 1, 3, 3], &[4], &[8, 4, 3, 3], &[3, 128], &[3]],
+        |w| {
+            let x = Tensor::full([5, 1, 12, 12], 0.3, DType::F32)?;
+            let y = x
+                .conv2d(&w[0], Some(&w[1]), ConvOptions::default())?
+                .relu()?;
+            let y = y.conv2d(&w[2], None, ConvOptions::default())?;
+            let y = y.batch_norm(NormOptions::default())?.output.relu()?;
+            let y = y.max_pool2d(2, MaxPoolOptions::default())?.flatten(1, -1)?;
+            y.linear(&w[3], Some(&w[4]))?
+                .cross_entropy(&Tensor::zeros([5], DType::I64)?, Reduction::Mean)
+        },
+    ),
+    (
+        "gpt",
+        &[&[11, 16], &[16], &[48, 16], &[32, 16], &[16, 32], &[11, 16]],
+        |w| {
+            let ids = Tensor::from_slice(&[1i64, 2, 3, 4, 5, 6, 7, 8], [2, 4])?;
+            let x = ids_to_rows(&w[0], &ids)?;
+            let norm = NormOptions {
+                weight: Some(&w[1]),
+                ..NormOptions::default()
+            };
+            let heads = |x: &Tensor| x.reshape([2, 4, 2, 8])?.transpose(1, 2);
+            let qkv = x.layer_norm(&[16], norm)?.linear(&w[2], None)?;
+            let [q, k, v] = [0, 16, 32].map(|at| heads(&qkv.narrow(-1, at, 16)?));
+            let options = AttentionOptions {
+                is_causal: true,
+                ..AttentionOptions::default()
+            };
+            let y = q?.scaled_dot_product_attention(&k?, &v?, options)?;
+            let x = y.transpose(1, 2)?.reshape([2, 4, 16])?.add(x)?;
+            let y = x.linear(&w[3], None)?.gelu()?.linear(&w[4], None)?.add(x)?;
+            let scores = y.linear(&w[5], None)?.reshape([8, 11])?;
+            scores.cross_entropy(&Tensor::zeros([8], DType::I64)?, Reduction::Mean)
+        },
+    ),
+];
+
+fn ids_to_rows(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+    table.embedding(ids, EmbeddingOptions::default())
+}
+
+/// With one thread and with two, whole batches and gradients apart from the store.
+#[test]
+fn training_steps_allocate_in_the_first_one_only() -> Result<()> {
+    let _alone = alone();
+    for (name, shapes, loss) in WORKLOADS {
+        for (threads, apart) in [(1, false), (2, false), (2, true)] {
+            let store = Store::new(DType::F32);
+            let p = store.root(Rng::new(0));
+            let init = Init::Uniform { bound: 0.2 };
+            let params = (0..shapes.len()).map(|i| p.param(&format!("w{i}"), shapes[i], init));
+            let params = params.collect::<Result<Vec<_>>>()?;
+            let mut optimizer = Adam::adamw(&store)?;
+            let mut gradients = [store.gradients()];
+            let mut after_first = 0;
+            for step in 0..5 {
+                with_threads(threads, || {
+                    let values: Vec<Tensor> = params.iter().map(Param::value).collect();
+                    if apart {
+                        gradients[0].clear();
+                        loss(&values)?.backward_into(&mut gradients[0])?;
+                        store.add_gradients(&gradients, 1.0)
+                    } else {
+                        loss(&values)?.backward()
+                    }
+                })?;
+                optimizer.step(0.01)?;
+                store.zero_grad();
+                if step == 0 {
+                    after_first = buffers_from_system();
+                }
+            }
+            let later = buffers_from_system() - after_first;
+            assert_eq!(later, 0, "{name}, {threads} threads, apart: {apart}");
+        }
+    }
     Ok(())
 }
 

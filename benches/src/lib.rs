@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use azura_core::{Rng, Tensor};
+use azura_core::{DType, Rng, Tensor};
 use azura_learner::Result;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +15,8 @@ pub struct Arguments {
     pub threads: usize,
     /// For how long to repeat the step.
     pub secs: f64,
+    /// In how many parts, computed at the same time, each batch is taken; see `train.shards`.
+    pub shards: usize,
     /// A file of PyTorch's weights and losses, if they are to be followed instead.
     pub follow: Option<String>,
     /// When the process was started, in seconds since 1970: `BENCH_T0`, else now.
@@ -22,7 +24,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Reads `--workload W --threads N --secs S --follow FILE` in any order.
+    /// Reads `--workload W --threads N --secs S --shards P --follow FILE` in any order.
     ///
     /// # Errors
     /// A message for the person if a flag is unknown or a value is missing or no number.
@@ -34,6 +36,7 @@ impl Arguments {
             workload: "mlp_train".to_string(),
             threads: 1,
             secs: 2.0,
+            shards: 1,
             follow: None,
             started: t0.unwrap_or_else(seconds_since_1970),
         };
@@ -48,12 +51,13 @@ impl Arguments {
                 "--workload" => parsed.workload = value,
                 "--threads" => parsed.threads = number()? as usize,
                 "--secs" => parsed.secs = number()?,
+                "--shards" => parsed.shards = (number()? as usize).max(1),
                 "--follow" => parsed.follow = Some(value),
                 // The peers' harness passes one; ours has one engine.
                 "--peer" => {}
                 _ => {
                     return Err(format!(
-                        "unknown flag {flag}; there are --workload, --threads, --secs and --follow"
+                        "unknown flag {flag}; there are --workload, --threads, --secs, --shards and --follow"
                     ));
                 }
             }
@@ -123,11 +127,7 @@ pub fn time_steps(
 /// # Errors
 /// None for shapes that fit memory.
 pub fn random_normal(shape: &[usize], seed: u64) -> Result<Tensor> {
-    let mut rng = Rng::new(seed);
-    let values = (0..shape.iter().product())
-        .map(|_| rng.normal() as f32)
-        .collect();
-    Ok(Tensor::from_vec(values, shape)?)
+    Ok(Tensor::randn(shape, DType::F32, &mut Rng::new(seed))?)
 }
 
 /// Class labels in `0..classes`.

@@ -2,7 +2,7 @@
 
 use super::anomaly;
 use super::{Edge, Edges, Node, no_grad};
-use crate::param::Param;
+use crate::param::{Gradients, Param};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::{Element, Error, Result};
@@ -50,7 +50,10 @@ impl Grads<'_> {
                     });
                     Ok(())
                 }
-                None => param.add_grad(&gradient),
+                None => match &mut self.pass.apart {
+                    Some(gradients) => gradients.add(param, &gradient),
+                    None => param.add_grad(&gradient),
+                },
             },
         }
     }
@@ -71,14 +74,21 @@ impl Grads<'_> {
         if let Edge::Param(param) = &self.edges[i]
             && self.pass.captured(param).is_none()
         {
-            param.write_grad(write)?;
-            // Only then: it is a copy.
-            if anomaly::watching()
-                && let Some(gradient) = param.grad()
-            {
-                anomaly::check_gradient(self.op, &gradient)?;
+            match &mut self.pass.apart {
+                None => {
+                    param.write_grad(write)?;
+                    // Only then: it is a copy.
+                    if anomaly::watching()
+                        && let Some(gradient) = param.grad()
+                    {
+                        anomaly::check_gradient(self.op, &gradient)?;
+                    }
+                    return Ok(());
+                }
+                Some(gradients) if !anomaly::watching() => return gradients.write(param, write),
+                // What is looked at must be a tensor.
+                Some(_) => {}
             }
-            return Ok(());
         }
         self.add(i, Tensor::fill_new(*shape, |out| write(out, false)))
     }
@@ -90,6 +100,8 @@ pub(super) struct Pass {
     waiting: BTreeMap<u64, (Arc<Node>, Vec<Option<Tensor>>)>,
     /// `None`: fill the parameters' gradients. `Some`: return those of these targets instead.
     wanted: Option<Wanted>,
+    /// Where the parameters' gradients go instead of to their store.
+    apart: Option<Gradients>,
     /// Nodes older than this belong to an outer pass.
     oldest: u64,
 }
@@ -192,7 +204,7 @@ impl Pass {
     }
 
     /// A pass over a segment inside the one that `outer` belongs to, which stops at nodes older than `oldest`.
-    pub fn of_segment(outputs: &[Tensor], outer: &Grads<'_>, oldest: u64) -> Pass {
+    pub fn of_segment(outputs: &[Tensor], outer: &mut Grads<'_>, oldest: u64) -> Pass {
         let wanted = outer.pass.wanted.is_some().then(|| {
             let targets = (0..outer.edges.len())
                 .filter(|&i| outer.wants(i))
@@ -203,12 +215,14 @@ impl Pass {
         Pass {
             waiting: BTreeMap::new(),
             wanted,
+            apart: outer.pass.apart.take(),
             oldest,
         }
     }
 
     /// Gives what reached the outside of a segment to the pass around it.
     pub fn hand_over(mut self, outer: &mut Grads<'_>) -> Result<()> {
+        outer.pass.apart = self.apart.take();
         for (node, dy) in std::mem::take(&mut self.waiting).into_values() {
             self.note(&node, &dy);
             if self.wanted.is_some() {
@@ -311,16 +325,34 @@ impl Tensor {
         self.run_backward(true)
     }
 
+    /// [`Tensor::backward`] that adds to `gradients`, which are of one store, and leaves those of the store alone: for passes that
+    /// run at the same time. If it fails, `gradients` are empty.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::backward`], and [`Error::Store`] if the loss depends on a trainable parameter of another store.
+    pub fn backward_into(&self, gradients: &mut Gradients) -> Result<()> {
+        *gradients = self
+            .run_pass(false, Some(gradients.take()))?
+            .unwrap_or_else(|| gradients.take());
+        Ok(())
+    }
+
     fn run_backward(&self, retain: bool) -> Result<()> {
+        self.run_pass(retain, None).map(drop)
+    }
+
+    fn run_pass(&self, retain: bool, apart: Option<Gradients>) -> Result<Option<Gradients>> {
         check_loss(self)?;
         no_grad(|| {
             let mut pass = Pass {
                 waiting: BTreeMap::new(),
                 wanted: None,
+                apart,
                 oldest: 0,
             };
             pass.start(self)?;
-            pass.run(retain)
+            pass.run(retain)?;
+            Ok(pass.apart)
         })
     }
 }
@@ -357,6 +389,7 @@ pub fn grad(loss: &Tensor, wrt: &[&Tensor]) -> Result<Vec<Tensor>> {
         let mut pass = Pass {
             waiting: BTreeMap::new(),
             wanted: Some(Wanted::new(std::slice::from_ref(loss), targets, 0)),
+            apart: None,
             oldest: 0,
         };
         pass.start(loss)?;

@@ -4,12 +4,33 @@ pub(crate) mod newton_schulz;
 
 use super::math::Num;
 use super::simd::{Kernel, dispatch};
-use super::threads::{part, split};
+use super::threads::{for_rows, part, split};
 use crate::Element;
 use std::sync::Mutex;
 
 /// Elements for which a second thread is worth its hand-over.
-const GRAIN: usize = 32 * 1024;
+const GRAIN: usize = super::threads::grain::INPUTS;
+/// Elements that [`add_scaled`] finishes at a time, so that what it adds to stays in the first-level cache.
+const BLOCK: usize = 2048;
+
+/// `factor` times the sum of `sources`, taken in their order, into `out`; with `add` to what is there.
+pub(crate) fn add_scaled<T: Num + Element>(sources: &[&[T]], factor: T, add: bool, out: &mut [T]) {
+    for_rows(out, 1, GRAIN, |start, out| {
+        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
+            let at = start + i * BLOCK;
+            for (k, source) in sources.iter().enumerate() {
+                let from = &source[at..at + out.len()];
+                if k == 0 && !add {
+                    out.iter_mut().zip(from).for_each(|(y, x)| *y = *x * factor);
+                } else {
+                    out.iter_mut()
+                        .zip(from)
+                        .for_each(|(y, x)| *y = *y + *x * factor);
+                }
+            }
+        }
+    });
+}
 
 /// The rule of an optimiser that looks at one element at a time, with its constants.
 pub(crate) trait Elementwise<const K: usize>: Copy + Sync {

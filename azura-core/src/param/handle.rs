@@ -1,5 +1,6 @@
 //! One parameter: its value and gradient.
 
+use super::apart::put;
 use super::{State, Store, unshared};
 use crate::buffer::Buffer;
 use crate::dtype::for_float;
@@ -139,15 +140,7 @@ impl Param {
         for_float!("backward", self.store.0.dtype, T => {
             let gradient = gradient.contiguous_detached();
             let source = gradient.slice::<T>();
-            self.write_grad::<T>(|into, accumulate| {
-                if accumulate {
-                    for (sum, g) in into.iter_mut().zip(source) {
-                        *sum += *g;
-                    }
-                } else {
-                    into.copy_from_slice(source);
-                }
-            })
+            self.write_grad::<T>(|into, add| put(into, source, add))
         })
     }
 }

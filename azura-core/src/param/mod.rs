@@ -14,9 +14,11 @@
 //! | `buffer`  | [`NamedBuffer`]: one named value without gradient                  |
 //! | `rows`    | one parameter that is a table                                      |
 //! | `grads`   | all gradients together: resetting, norm, clipping                  |
+//! | `apart`   | [`Gradients`]: those of a pass that runs beside others             |
 //! | `state`   | all values by name: saving and loading                             |
 //! | `moments` | what optimisers keep for each parameter, and the step over arenas  |
 
+mod apart;
 mod buffer;
 mod grads;
 mod handle;
@@ -26,6 +28,7 @@ mod rows;
 mod scope;
 mod state;
 
+pub use apart::Gradients;
 pub use buffer::NamedBuffer;
 pub use handle::Param;
 pub use init::{Fan, Init, Nonlinearity};

@@ -96,7 +96,7 @@ impl Channels {
                 if let Some(running) = running
                     && x.numel() > 0
                 {
-                    running.queue(y.mean, y.var, ctx);
+                    running.queue(y.mean, y.var, ctx)?;
                 }
                 Ok(y.output)
             }
@@ -157,6 +157,7 @@ macro_rules! batch_norms {
         impl Module for $name {
             fn forward(&self, x: &Tensor, ctx: &mut Ctx) -> Result<Tensor> {
                 check_rank(stringify!($name), x, $ranks)?;
+                ctx.needs_whole_batch(stringify!($name))?;
                 self.0.forward(x, Tensor::batch_norm, ctx)
             }
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use azura_core::{Rng, Tensor};
 
 use super::running::Update;
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 
 /// What a forward pass is for, its random numbers, and the statistics that it saw.
 ///
@@ -41,11 +41,15 @@ pub struct Ctx {
     updates: Vec<Update>,
     /// A part of a pass is computed again for its gradients: its statistics were queued the first time.
     again: bool,
+    /// This pass sees a part of the batch only.
+    part: bool,
 }
 
 impl Clone for Ctx {
     fn clone(&self) -> Self {
-        Ctx::new(self.train, self.rng.clone())
+        let mut ctx = Ctx::new(self.train, self.rng.clone());
+        ctx.part = self.part;
+        ctx
     }
 }
 
@@ -65,12 +69,37 @@ impl Ctx {
             rng,
             updates: Vec::new(),
             again: false,
+            part: false,
         }
     }
 
     /// A training pass with these random numbers.
     pub fn train(rng: Rng) -> Self {
         Ctx::new(true, rng)
+    }
+
+    /// A training pass over a part of a batch.
+    pub(crate) fn part(rng: Rng) -> Self {
+        let mut ctx = Ctx::train(rng);
+        ctx.part = true;
+        ctx
+    }
+
+    /// Refuses a pass over a part of a batch (`train.shards`), for a layer whose results depend on the whole of it.
+    ///
+    /// # Errors
+    /// [`Error::Config`], which names `train.shards` and the layer.
+    pub fn needs_whole_batch(&self, layer: &str) -> Result<()> {
+        if !self.part {
+            return Ok(());
+        }
+        let rule = format!(
+            "must be 1 for a model with `{layer}`, whose statistics are those of the whole batch"
+        );
+        let problem = Problem::new("train.shards", rule);
+        let help =
+            "leave it at 1, or normalise each sample by itself (group, layer or instance norm)";
+        Err(Error::Config(vec![problem.help(help)]))
     }
 
     /// A pass that predicts: nothing is random.

@@ -59,14 +59,16 @@ impl RunningStats {
         Ok(self.batches.value().item::<i64>()?)
     }
 
-    /// Queues what a training pass saw.
-    pub(super) fn queue(&self, mean: Tensor, var: Tensor, ctx: &mut Ctx) {
+    /// Queues what a training pass saw, which must be the whole batch.
+    pub(super) fn queue(&self, mean: Tensor, var: Tensor, ctx: &mut Ctx) -> Result<()> {
+        ctx.needs_whole_batch(&self.mean.name())?;
         self.waiting.fetch_add(1, Ordering::Relaxed);
         ctx.queue(Update {
             running: self.clone(),
             mean,
             var,
         });
+        Ok(())
     }
 
     /// Mean and variance to predict with. Statistics that wait in a context are an error: predictions would be normalised

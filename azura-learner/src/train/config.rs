@@ -23,6 +23,11 @@ pub struct TrainConfig {
     /// step of an epoch takes what is left.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub accumulate: usize,
+    /// Parts of each batch that are computed at the same time, each on one thread; 1 splits every operation over the threads
+    /// instead. Gradients are added in the order of the parts, so results depend on this number and not on that of threads.
+    /// Each part drops its own units; batch norms, whose statistics are those of the whole batch, refuse.
+    #[schemars(range(min = 1, max = 1024))]
+    pub shards: usize,
     /// Learning rate at its highest.
     #[schemars(extend("exclusiveMinimum" = 0.0), range(max = 1000.0))]
     pub lr: f64,
@@ -84,6 +89,7 @@ impl Default for TrainConfig {
             epochs: 20,
             batch: 64,
             accumulate: 1,
+            shards: 1,
             lr: 1e-3,
             optimizer: OptimizerKind::Adamw,
             weight_decay: 0.01,
@@ -154,6 +160,17 @@ impl TrainConfig {
         if self.accumulate == 0 {
             let problem = Problem::new("train.accumulate", "must be at least 1, but is 0");
             problems.push(problem);
+        }
+        if self.shards == 0 {
+            problems.push(Problem::new("train.shards", "must be at least 1, but is 0"));
+        } else if self.shards > self.batch.max(1) {
+            let rule = format!(
+                "must not be above train.batch, but is {} with train.batch = {}",
+                self.shards, self.batch
+            );
+            let problem = Problem::new("train.shards", rule);
+            problems
+                .push(problem.help("a part has at least one row; lower it or raise train.batch"));
         }
         if !(0.0..1.0).contains(&self.average_decay) {
             problems.push(Problem::new(
@@ -455,6 +472,7 @@ mod tests {
             nesterov: true,
             momentum: 0.0,
             accumulate: 0,
+            shards: 100,
             average_decay: 1.0,
             lr_factors: vec![LrFactor {
                 pattern: "*".to_string(),
@@ -470,6 +488,7 @@ mod tests {
                 "train.lr",
                 "train.lr_factors",
                 "train.accumulate",
+                "train.shards",
                 "train.average_decay",
                 "train.schedule.warmup",
                 "train.nesterov",

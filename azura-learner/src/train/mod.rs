@@ -17,6 +17,7 @@ pub mod numbers;
 mod observer;
 mod reach;
 mod running;
+mod shards;
 mod span;
 mod statistics;
 mod trainer;

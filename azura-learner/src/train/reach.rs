@@ -15,6 +15,11 @@ pub(super) fn first_backward(store: &Store, loss: &Tensor) -> Result<()> {
         )));
     }
     loss.backward()?;
+    all_reached(store)
+}
+
+/// All trainable parameters of `store` have a gradient.
+pub(super) fn all_reached(store: &Store) -> Result<()> {
     let untouched = store.untouched();
     if !untouched.is_empty() {
         return Err(Error::NoGradient(untouched));

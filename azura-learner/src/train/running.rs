@@ -12,7 +12,8 @@ use super::early_stop::EarlyStop;
 use super::finite::{bad_gradient, not_finite};
 use super::group::Group;
 use super::observer::{Best, CheckpointKind, EpochRow, Event, Outcome, Position, Stop};
-use super::reach::first_backward;
+use super::reach::{all_reached, first_backward};
+use super::shards::Shards;
 use super::span::Every;
 use super::trainer::{Trainer, can_go_on};
 use super::{AverageKind, TrainConfig, Training, monitor, recompute_statistics};
@@ -29,6 +30,7 @@ pub(super) struct Running<'t, 'o> {
     loader: Loader,
     optimizer: Box<dyn Optimizer>,
     averaged: Option<Averaged>,
+    shards: Shards,
     schedule: Schedule,
     rng: Rng,
     /// Of the state, what is not a tensor; plateau and seconds are brought up to date by `state`.
@@ -95,6 +97,7 @@ impl<'t, 'o> Running<'t, 'o> {
             trainer,
             optimizer: crate::optim::optimizer(&config, training.store())?,
             averaged: Averaged::new(&config, training.store())?,
+            shards: Shards::new(config.shards, training.store()),
             training,
             config,
             loader,
@@ -240,26 +243,18 @@ impl<'t, 'o> Running<'t, 'o> {
 
     /// Adds the gradients of a batch to those of the step's others.
     fn add(&mut self, batch: &Batch, group: &mut Group) -> Result<()> {
+        if self.shards.cut() {
+            return self.add_in_shards(batch, group);
+        }
         let store = self.training.store();
         let model = self.training.model();
         let mut ctx = Ctx::train(group.rng.clone());
         let output = model.forward(batch, &mut ctx)?;
         let loss = model.loss(&output, batch)?;
-        let sum = loss.value()?;
-        let weight = loss.weight;
-        if !sum.is_finite() {
-            return Err(self.diverged(Culprit::Loss, sum));
-        }
-        if !(weight.is_finite() && weight >= 0.0) {
-            let rule = "the weight of a loss must be a number of at least 0";
-            return Err(Error::Usage(format!("{rule}, but the model gave {weight}")));
-        }
+        let (sum, weight) = (loss.value()?, loss.weight);
         group.rng = ctx.rng.clone();
-        group.batches += 1;
-        group.rows += batch.rows.len();
-        if weight == 0.0 {
+        if !self.weighs(batch, group, sum, weight)? {
             ctx.discard_statistics();
-            self.warn_of_no_weight(self.scalars.position.batch + group.batches);
             return Ok(());
         }
         let total = group.weight + weight;
@@ -279,6 +274,44 @@ impl<'t, 'o> Running<'t, 'o> {
         group.sum += sum;
         group.weight = total;
         Ok(())
+    }
+
+    /// The same in parts that are computed at the same time.
+    fn add_in_shards(&mut self, batch: &Batch, group: &mut Group) -> Result<()> {
+        let store = self.training.store();
+        let (sum, weight) = self.shards.pass(self.training.model(), batch, &group.rng)?;
+        group.rng = group.rng.fork("next batch");
+        if !self.weighs(batch, group, sum, weight)? {
+            return Ok(());
+        }
+        let total = group.weight + weight;
+        if group.weight > 0.0 {
+            store.scale_grad(group.weight / total)?;
+        }
+        store.add_gradients(self.shards.gradients(), 1.0 / total)?;
+        if !std::mem::replace(&mut self.reached, true) {
+            all_reached(store)?;
+        }
+        group.sum += sum;
+        group.weight = total;
+        Ok(())
+    }
+
+    /// Counts a batch in, and says whether it has targets that count.
+    fn weighs(&mut self, batch: &Batch, group: &mut Group, sum: f64, weight: f64) -> Result<bool> {
+        if !sum.is_finite() {
+            return Err(self.diverged(Culprit::Loss, sum));
+        }
+        if !(weight.is_finite() && weight >= 0.0) {
+            let rule = "the weight of a loss must be a number of at least 0";
+            return Err(Error::Usage(format!("{rule}, but the model gave {weight}")));
+        }
+        group.batches += 1;
+        group.rows += batch.rows.len();
+        if weight == 0.0 {
+            self.warn_of_no_weight(self.scalars.position.batch + group.batches);
+        }
+        Ok(weight > 0.0)
     }
 
     /// One optimiser step.

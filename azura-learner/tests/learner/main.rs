@@ -13,6 +13,7 @@ mod model_file;
 mod norms;
 mod resume;
 mod schedule;
+mod shards;
 mod steps;
 mod trainer;
 

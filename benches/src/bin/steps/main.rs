@@ -1,6 +1,6 @@
 //! Times the peers' workloads on the public API: one JSON line each.
 //!
-//! `steps --workload NAME [--threads N] [--secs S]`; without a name of its own it says which there are.
+//! `steps --workload NAME [--threads N] [--secs S] [--shards P]`; without a name of its own it says which there are.
 //! `steps --workload NAME_train --follow FILE` takes weights, inputs and losses that PyTorch wrote
 //! (`benches/peers/torch_steps.py --export FILE`) and prints how far the losses are apart.
 //!
@@ -16,10 +16,13 @@ mod nets;
 
 use azura_benches::{Arguments, time_steps};
 use azura_core::optim::{Adam, Optimizer};
-use azura_core::{DType, Rng, Store, Tensor, no_grad, serial, with_threads};
+use azura_core::{
+    DType, Gradients, Rng, Store, Tensor, in_parallel, no_grad, serial, with_threads,
+};
 use azura_learner::{Ctx, Error, Result};
 use nets::{Inputs, Net};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 /// What has a `_train` and an `_infer`.
 const NETS: [&str; 7] = [
@@ -108,9 +111,39 @@ fn step(
     Ok(f64::from(loss.item::<f32>()?))
 }
 
+/// One step whose batch is taken in parts, as the trainer does with `train.shards`: the loss before it.
+fn step_in_parts(
+    store: &Store,
+    net: &dyn Net,
+    parts: &[Inputs],
+    gradients: &mut [Gradients],
+    optimizer: &mut Adam,
+) -> Result<f64> {
+    gradients.iter_mut().for_each(Gradients::clear);
+    let rooms: Vec<Mutex<&mut Gradients>> = gradients.iter_mut().map(Mutex::new).collect();
+    let losses = in_parallel(parts.len(), |i| -> Result<f64> {
+        let mut ctx = Ctx::train(Rng::new(i as u64));
+        let loss = parts[i].loss(&net.forward(&parts[i].x, &mut ctx)?)?;
+        loss.backward_into(&mut rooms[i].lock().unwrap_or_else(PoisonError::into_inner))?;
+        Ok(f64::from(loss.item::<f32>()?))
+    });
+    let losses = losses.into_iter().collect::<Result<Vec<f64>>>()?;
+    store.zero_grad();
+    store.add_gradients(gradients, 1.0 / parts.len() as f64)?;
+    optimizer.step(1e-3)?;
+    Ok(losses.iter().sum::<f64>() / parts.len() as f64)
+}
+
 fn train(arguments: &Arguments, store: &Store, net: &dyn Net, inputs: &Inputs) -> Result<String> {
     let mut ctx = Ctx::train(Rng::new(0));
     let mut optimizer = optimizer(&arguments.workload, store)?;
+    if arguments.shards > 1 {
+        let parts = inputs.parts(arguments.shards)?;
+        let mut gradients: Vec<Gradients> = parts.iter().map(|_| store.gradients()).collect();
+        return time_steps(arguments, inputs.samples, 1, || {
+            step_in_parts(store, net, &parts, &mut gradients, &mut optimizer)
+        });
+    }
     time_steps(arguments, inputs.samples, 1, || {
         step(store, net, inputs, &mut ctx, &mut optimizer)
     })

@@ -7,7 +7,7 @@ use azura_learner::layers::{BatchNorm2d, Conv2d, Linear, Lstm, MaxPool2d, Relu, 
 use azura_learner::{Ctx, Module, Result, loss};
 
 /// What a workload trains.
-pub trait Net {
+pub trait Net: Sync {
     fn forward(&self, x: &Tensor, ctx: &mut Ctx) -> Result<Tensor>;
 }
 
@@ -27,6 +27,23 @@ impl Inputs {
             y,
             squared: name.starts_with("lstm"),
         }
+    }
+
+    /// The batch in so many parts of equal size.
+    pub fn parts(&self, count: usize) -> Result<Vec<Inputs>> {
+        let part = |x: &Tensor, i: usize| {
+            let rows = x.shape()[0] / count;
+            x.narrow(0, i * rows, rows)
+        };
+        let parts = (0..count).map(|i| {
+            Ok(Inputs {
+                samples: self.samples / count,
+                x: part(&self.x, i)?,
+                y: part(&self.y, i)?,
+                squared: self.squared,
+            })
+        });
+        parts.collect()
     }
 
     pub fn loss(&self, output: &Tensor) -> Result<Tensor> {
