@@ -8,8 +8,8 @@ use azura_core::{
     Store, Tensor, grad, with_threads,
 };
 use azura_core::{
-    AvgPoolOptions, ConvOptions, ConvTransposeOptions, GridSampleOptions, InterpolateMode,
-    InterpolateOptions, MaxPoolOptions, PadMode, Resize, UnfoldOptions,
+    AvgPoolOptions, ConvOptions, ConvTransposeOptions, EmbeddingOptions, GridSampleOptions,
+    InterpolateMode, InterpolateOptions, MaxPoolOptions, PadMode, Resize, UnfoldOptions,
 };
 use common::bits;
 
@@ -151,6 +151,10 @@ fn indices() {
             with_gradients(|x| x[0].index_add(dim, &ids, &x[1], 0.7), &[&x, &src])
         });
     }
+    let ids = many(400, 300);
+    same_bits("embedding", || {
+        with_gradients(|x| x[0].embedding(&ids, EmbeddingOptions::default()), &[&x])
+    });
     let images = random(42, &[2, 3, 60, 60]);
     same_bits("unfold", || {
         with_gradients(|x| x[0].unfold(3, UnfoldOptions::default()), &[&images])
