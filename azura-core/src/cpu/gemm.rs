@@ -4,22 +4,29 @@
 //! blocks are added in order, then what C held, then the bias. The blocks depend on the length of k only, so neither
 //! the number of threads nor the place of an element in a tile changes a bit, and AVX2 and AVX-512 agree.
 //! `walk` goes through the blocks, `taps` does so for a B that is read in place under each tap of a kernel, `tile` holds the micro-kernel, `lanes` the vectors it is written in, `pack` the
-//! copies that it reads.
+//! copies that it reads. `bands`, `wide` and `outer` are the ways through products that a recurrent net makes: some rows with a packed B, a single row with one, and sums
+//! over rows for several B.
 
+mod bands;
 pub(super) mod lanes;
+mod outer;
 pub(crate) mod pack;
 mod taps;
 mod tile;
 mod walk;
+mod wide;
 
 use super::math::Num;
 use super::simd::InstructionSet;
 use super::threads::{Shared, parallel, part, threads};
+pub(crate) use bands::gemm_bands;
+pub(crate) use outer::{Side, outer};
 pub(crate) use pack::PackedB;
 use std::ops::Range;
 pub(crate) use taps::{Lines, MOST_LINES, TapWeights, add_tap_gradient};
 use tile::Kernels;
 use walk::{Out, Part};
+pub(crate) use wide::{WideB, gemm_wide};
 
 /// A floating point type that has matrix kernels: `f32` or `f64`.
 pub(crate) trait Real:

@@ -2,9 +2,9 @@
 //!
 //! `a_t = x_t·W_ihᵀ + b_ih` and `h_{t-1}·W_hhᵀ + b_hh` meet in the cells of a step: a [`Cell`] says how. The walk over time
 //! and the products are the same for all of them. Threads split the rows of the batch and each walks through all of time
-//! without meeting the others; the gradients of the weights, which sum over batch and time, are whole-sequence products
-//! at the end, split over their elements. So a result's bits depend neither on the number of threads nor on the batch
-//! size.
+//! without meeting the others. On the way back they stop after every few steps, when the gradients of the weights, which
+//! sum over batch and time, take up what these steps have left in the cache, split over their elements. So the bits do
+//! not depend on the number of threads, and those of a sequence's results not on the batch that it is in.
 //!
 //! Sequences of different lengths share a batch: steps behind the end of one leave its state alone and write zeros, and
 //! the walk from the end passes them before its first step. A step works on the rows up to the last one that it still
@@ -12,6 +12,7 @@
 
 mod backward;
 mod buffers;
+mod factor;
 mod forward;
 mod gru;
 mod lstm;
@@ -23,6 +24,7 @@ use super::gemm::pack::with_slice;
 use super::threads::split;
 pub(crate) use backward::backward;
 use buffers::{Ahead, Buffers};
+use factor::Factor;
 pub(crate) use forward::forward;
 pub(crate) use gru::Gru;
 pub(crate) use lstm::Lstm;
@@ -110,17 +112,35 @@ impl Dims<'_> {
         cells * (blocks * self.time + own + projected) + states * (self.time + 1)
     }
 
-    /// Elements of workspace that [`backward()`] takes: the gradients of the blocks `[T, B, blocks·H]`, of the running
-    /// state, and the input with time first `[T, B, I]`; with a projection also the gradients of what it read
-    /// `[B, H]` and of what it gave `[T, B, P]`.
+    /// Elements of workspace that [`backward()`] takes: the gradients of the blocks of some steps
+    /// `[t, B, gradient_stride]` and of the running state; with a projection also the gradients of what it read
+    /// `[B, H]` and of what it gave `[t, B, P]`.
     pub(crate) fn work_len<C: Cell>(&self) -> usize {
-        let per_step = C::BLOCKS * self.hidden + self.input;
+        let steps = self.gradient_steps();
         let projected = if self.projects() {
-            self.hidden + self.time * self.output
+            self.hidden + steps * self.output
         } else {
             0
         };
-        self.batch * (self.time * per_step + self.hidden + self.output + projected)
+        let blocks = steps * gradient_stride::<C>(self.hidden);
+        self.batch * (blocks + self.hidden + self.output + projected)
+    }
+
+    /// Steps whose input products are made at once for a part of `rows`.
+    fn input_steps<C: Cell>(&self, rows: usize) -> usize {
+        let steps = if rows < STEPWISE_ROWS {
+            CHUNK
+        } else if C::GATES * self.hidden * self.input >= HEAVY {
+            HEAVY_ROWS / rows
+        } else {
+            1
+        };
+        steps.clamp(1, self.time.max(1))
+    }
+
+    /// The most steps whose gradients are made before they are summed.
+    fn gradient_steps(&self) -> usize {
+        (GRADIENT_ROWS / self.batch.max(1)).clamp(1, self.time.max(1))
     }
 
     /// Whether the hidden state is a projection of what the cells give.
@@ -231,12 +251,29 @@ impl<T> Default for Grads<'_, T> {
     }
 }
 
-/// From this many rows on, the input's product is made step by step, while the gates are in the cache; with fewer rows
-/// the products of many steps are made at once, so that the weights are read once for all of them.
+/// With fewer rows the input's products of [`CHUNK`] steps are made at once, so that the weights are read once for all
+/// of them. With more, each step's is made while the gates are in the cache, unless the weights are [`HEAVY`].
 const STEPWISE_ROWS: usize = 8;
 
 /// Steps whose input products are made at once for few rows.
 const CHUNK: usize = 64;
+
+/// From this many weights of the input on (256 KiB of f32), reading them for each step takes longer than reading the
+/// gates once more: products of [`HEAVY_ROWS`] rows are made at once.
+const HEAVY: usize = 1 << 16;
+
+/// Rows whose gates stay in the second-level cache beside panels of the weights.
+const HEAVY_ROWS: usize = 128;
+
+/// Rows of the blocks' gradients, of all sequences and some steps, that are made before the gradients of the weights sum
+/// them: they are read again while they are in the cache (B=32, T=60, H=64: 2 MB a layer otherwise).
+const GRADIENT_ROWS: usize = 256;
+
+/// From one row of the blocks' gradients to the next: a cache line more than they have, since rows a multiple of 4 KiB
+/// apart would share few places in the first-level cache.
+fn gradient_stride<C: Cell>(hidden: usize) -> usize {
+    C::BLOCKS * hidden + 16
+}
 
 fn check<C: Cell, T>(d: &Dims<'_>, x: &[T], w: &Weights<'_, T>, init: State<'_, T>) {
     let gates = C::GATES * d.hidden;

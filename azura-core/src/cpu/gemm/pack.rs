@@ -309,6 +309,11 @@ impl<'a, T: Real> PackedB<'a, T> {
 }
 
 impl<T> PackedB<'_, T> {
+    /// Columns of the matrix.
+    pub(crate) fn cols(&self) -> usize {
+        self.cols
+    }
+
     /// The elements from the panel on that holds column `j` (a multiple of two vectors) of the block `k`.
     pub(super) fn panel(&self, k: &Range<usize>, j: usize) -> &[T] {
         &self.data[k.start * self.padded + j * k.len()..]

@@ -337,3 +337,127 @@ fn a_negative_zero_is_one_for_every_number_of_rows() {
         assert!(c.iter().all(|x| x.to_bits() == (-0.0f32).to_bits()));
     }
 }
+
+/// `C = Aᵀ·B [+ C]` for a B with a row of zeros against several sizes of both.
+fn outer_products<T: Wide>() {
+    for [m, k] in [[1, 1], [5, 3], [33, 17], [300, 40], [31, 530], [7, 0]] {
+        let gap = 3;
+        let a: Vec<T> = numbers(k * (m + gap) + m, 1);
+        let widths = [1, 37];
+        let b = widths.map(|n| numbers::<T>(k * n, 2));
+        let row = |i: usize, k: usize| match k {
+            2 => &[][..],
+            _ => &b[i][k * widths[i]..][..widths[i]],
+        };
+        let mut first: Option<Vec<Vec<T>>> = None;
+        for set in sets() {
+            for threads in [1, 3] {
+                let before: Vec<Vec<T>> = widths.map(|n| numbers(m * n, 3)).to_vec();
+                let mut c = before.clone();
+                let [c0, c1] = &mut c[..] else { unreachable!() };
+                let (row0, row1) = (|k: usize| row(0, k), |k: usize| row(1, k));
+                let sides = [
+                    Side {
+                        row: &row0,
+                        cols: widths[0],
+                        c: c0,
+                        accumulate: false,
+                    },
+                    Side {
+                        row: &row1,
+                        cols: widths[1],
+                        c: c1,
+                        accumulate: true,
+                    },
+                ];
+                let a = Mat::strided(&a, k, m, m + gap, 1);
+                with_threads(threads, || outer::outer_with(set, a, sides));
+                for (side, c) in c.iter().enumerate() {
+                    let n = widths[side];
+                    for (at, got) in c.iter().enumerate() {
+                        let (i, j) = (at / n, at % n);
+                        let terms = (0..k).filter(|&k| k != 2);
+                        let sum: f64 = terms
+                            .map(|k| a.get(k, i).wide() * row(side, k)[j].wide())
+                            .sum();
+                        let want = sum
+                            + if side == 1 {
+                                before[side][at].wide()
+                            } else {
+                                0.0
+                            };
+                        let room = T::TOLERANCE * (1.0 + k as f64);
+                        assert!(
+                            (got.wide() - want).abs() <= room,
+                            "{m} x {k}, {set:?} [{i}, {j}]"
+                        );
+                    }
+                }
+                if set != InstructionSet::Portable {
+                    let same = first.get_or_insert_with(|| c.clone());
+                    let bits = |c: &Vec<Vec<T>>| -> Vec<u64> {
+                        c.iter().flatten().map(|x| x.bits()).collect()
+                    };
+                    assert_eq!(
+                        bits(same),
+                        bits(&c),
+                        "{m} x {k}, {set:?}, {threads} threads"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_of_outer_products_are_those_of_the_definition() {
+    outer_products::<f32>();
+    outer_products::<f64>();
+}
+
+#[test]
+fn a_single_row_and_bands_of_rows_have_the_bits_of_a_product() {
+    for [k, n] in [[1, 1], [3, 17], [64, 256], [40, 300], [1030, 130], [0, 5]] {
+        let a: Vec<f32> = numbers(20 * k, 1);
+        let b: Vec<f32> = numbers(k * n, 2);
+        let a = Mat::new(&a, 20, k);
+        for b in [Mat::new(&b, k, n), Mat::new(&b, n, k).t()] {
+            for set in sets() {
+                let before: Vec<f32> = numbers(20 * n, 3);
+                let bits = |c: &[f32]| c.iter().map(|x| x.bits()).collect::<Vec<_>>();
+                for accumulate in [false, true] {
+                    let add = Epilogue {
+                        accumulate,
+                        ..Epilogue::default()
+                    };
+                    let mut want = before.clone();
+                    PackedB::with_set(b, set, |b| gemm_packed(a, b, &mut want, n, add));
+                    let mut c = before.clone();
+                    PackedB::with_set(b, set, |b| {
+                        let first = Shared(c.as_mut_ptr());
+                        let band = |i: usize| {
+                            let rows = [0..3, 3..3, 3..20][i].clone();
+                            (
+                                a.rows(rows.clone()),
+                                first.get().wrapping_add(rows.start * n),
+                            )
+                        };
+                        // SAFETY: the bands are rows of their own of C.
+                        unsafe { gemm_bands(3, band, b, n, None, accumulate) };
+                    });
+                    assert_eq!(bits(&c), bits(&want), "bands {k} x {n}, {set:?}");
+                    for backwards in [false, true] {
+                        let mut c = before.clone();
+                        WideB::with_set(b, set, |b| {
+                            for (i, c) in c.chunks_exact_mut(n).enumerate() {
+                                let row = a.rows(i..i + 1);
+                                gemm_wide(row, b.backwards(backwards), c, accumulate);
+                            }
+                        });
+                        assert_eq!(bits(&c), bits(&want), "row {k} x {n}, {set:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,10 +1,12 @@
 //! The walk back.
 
+use super::sums::{Steps, add_steps};
 use super::{
-    Ahead, Buffers, Cell, Dims, GradientRow, Grads, STEPWISE_ROWS, Slot, State, Weights, check,
-    check_out, sums, with_rotated,
+    Ahead, Buffers, Cell, Dims, Factor, GradientRow, Grads, STEPWISE_ROWS, Slot, State, Weights,
+    check, check_out, gradient_stride, with_rotated,
 };
-use crate::cpu::gemm::{Epilogue, Mat, PackedB, Real, gemm_packed};
+use crate::cpu::gemm::pack::with_slice;
+use crate::cpu::gemm::{Epilogue, Mat, Real};
 use crate::cpu::reduce::Sum;
 use crate::cpu::simd::{Kernel, dispatch};
 use crate::cpu::threads::{Shared, parallel, part};
@@ -72,143 +74,145 @@ pub(crate) fn backward<C: Cell, T: Real + Sum>(
             "a gradient has the size of its value"
         );
     }
-    let (dblocks, rest) = work.split_at_mut(time * batch * C::BLOCKS * hidden);
+    let steps = d.gradient_steps();
+    let (dblocks, rest) = work.split_at_mut(steps * batch * gradient_stride::<C>(hidden));
     let (running, rest) = rest.split_at_mut(batch * (hidden + output));
     let projected = if d.projects() { batch } else { 0 };
-    let (draw, rest) = rest.split_at_mut(projected * hidden);
-    let (dprojected, x_by_time) = rest.split_at_mut(projected * time * output);
-    if batch * hidden == 0 {
-        if let Some(Slot {
-            data,
-            accumulate: false,
-        }) = &mut grads.dx
-        {
-            data.fill(T::default());
+    let (draw, dprojected) = rest.split_at_mut(projected * hidden);
+    let everything = Buffers::saved::<C>(
+        d,
+        saved.as_ptr().cast_mut(),
+        std::ptr::NonNull::dangling().as_ptr(),
+        &(0..batch),
+    );
+    with_slice(C::BLOCKS * hidden, |totals: &mut [f64]| {
+        if batch * hidden * time == 0 {
+            let none = Steps {
+                t: 0..0,
+                dblocks: &[],
+                dprojected: &[],
+                more: false,
+                last: true,
+            };
+            add_steps::<C, T>(d, x, &everything, &none, totals, &mut grads);
         }
-    } else {
         let share = |slot: &mut Option<Slot<'_, T>>| {
             slot.as_mut()
                 .map(|s| (Shared(s.data.as_mut_ptr()), s.accumulate))
         };
-        let dx = share(&mut grads.dx);
-        let states = [share(&mut grads.dh0), share(&mut grads.dc0)];
-        let places = [
-            dblocks.as_mut_ptr(),
-            running.as_mut_ptr(),
-            draw.as_mut_ptr(),
-            dprojected.as_mut_ptr(),
-        ]
-        .map(Shared);
+        let (dx, states) = (
+            share(&mut grads.dx),
+            [share(&mut grads.dh0), share(&mut grads.dc0)],
+        );
+        if batch * hidden == 0 {
+            if let Some(Slot {
+                data,
+                accumulate: false,
+            }) = &mut grads.dx
+            {
+                data.fill(T::default());
+            }
+            return;
+        }
         let w_hr = match w.w_hr {
             Some(w_hr) => Mat::new(w_hr, output, hidden),
             None => Mat::new(&[], 0, 0),
         };
+        let chunks = time.div_ceil(steps).max(1);
         with_rotated::<C, T, _>(d, w.w_ih, |w_ih| {
             let w_ih = if dx.is_some() {
                 Mat::new(w_ih, gates, input)
             } else {
                 Mat::new(&[], 0, 0)
             };
-            PackedB::with(Mat::new(w.w_hh, gates, output), |w_hh| {
-                PackedB::with(w_ih, |w_ih| {
-                    PackedB::with(w_hr, |w_hr| {
-                        let parts = d.parts::<C>();
-                        parallel(parts, |i| {
-                            let target = |slot: &Option<(Shared<T>, bool)>| {
-                                slot.as_ref().map(|(p, add)| (p.get(), *add))
+            let parts = d.parts::<C>();
+            let rows = batch.div_ceil(parts);
+            let uses = if rows < STEPWISE_ROWS {
+                rows * chunks
+            } else {
+                time
+            };
+            let w_hh = Mat::new(w.w_hh, gates, output);
+            Factor::with_rows(w_hh, rows, time, |w_hh| {
+                Factor::with(w_ih, uses, |w_ih| {
+                    Factor::with_rows(w_hr, rows, time, |w_hr| {
+                        for chunk in (0..chunks).rev() {
+                            let walked = part(time, chunks, chunk);
+                            let t = if d.reverse {
+                                time - walked.end..time - walked.start
+                            } else {
+                                walked.clone()
                             };
-                            let [to_blocks, running, draw, projected] =
-                                places.each_ref().map(Shared::get);
-                            let rows = part(batch, parts, i);
-                            // SAFETY: the places hold what Dims::work_len says, in the order of split_at_mut.
-                            let run = unsafe {
-                                Backward::<C, T> {
+                            let places = [&mut *dblocks, running, draw, dprojected];
+                            let places = places.map(|place| Shared(place.as_mut_ptr()));
+                            parallel(parts, |i| {
+                                let target = |slot: &Option<(Shared<T>, bool)>| {
+                                    slot.as_ref().map(|(p, add)| (p.get(), *add))
+                                };
+                                let [to_blocks, running, draw, projected] =
+                                    places.each_ref().map(Shared::get);
+                                let rows = part(batch, parts, i);
+                                let saved = Buffers::saved::<C>(
+                                    d,
+                                    saved.as_ptr().cast_mut(),
+                                    std::ptr::NonNull::dangling().as_ptr(),
+                                    &rows,
+                                );
+                                let run = Backward::<C, T> {
                                     d,
                                     w_ih,
                                     w_hh,
                                     w_hr,
-                                    saved: Buffers::saved::<C>(
-                                        d,
-                                        saved.as_ptr().cast_mut(),
-                                        std::ptr::NonNull::dangling().as_ptr(),
-                                        &rows,
-                                    ),
+                                    saved,
                                     dout,
                                     out_stride,
-                                    dblocks: to_blocks.add(rows.start * C::BLOCKS * hidden),
-                                    dh: running.add(rows.start * output),
-                                    dc: running.add(batch * output + rows.start * hidden),
+                                    t: t.clone(),
+                                    dblocks: to_blocks
+                                        .wrapping_add(rows.start * gradient_stride::<C>(hidden)),
+                                    dh: running.wrapping_add(rows.start * output),
+                                    dc: running.wrapping_add(batch * output + rows.start * hidden),
                                     draw: draw.wrapping_add(rows.start * hidden),
                                     dprojected: projected.wrapping_add(rows.start * output),
                                     dx: target(&dx),
                                     rows,
                                     cell: PhantomData,
-                                }
+                                };
+                                let first = states.each_ref().map(target);
+                                let last = (chunk + 1 == chunks).then_some([dhn, dcn]);
+                                // SAFETY: the sizes were checked above; each part has rows of its own.
+                                unsafe { run.walk(walked.clone(), last, first) };
+                            });
+                            let count = t.len() * batch;
+                            let steps = Steps {
+                                t,
+                                dblocks: &dblocks[..count * gradient_stride::<C>(hidden)],
+                                dprojected: dprojected.get(..count * output).unwrap_or_default(),
+                                more: chunk + 1 < chunks,
+                                last: chunk == 0,
                             };
-                            // SAFETY: the sizes were checked above; each part has rows of its own.
-                            unsafe { run.walk([dhn, dcn], states.each_ref().map(target)) };
-                        });
-                        if let Some((dx, accumulate)) = &dx {
-                            input_gradients::<C, T>(d, w_ih, dblocks, dx, *accumulate);
+                            if time > 0 {
+                                add_steps::<C, T>(d, x, &everything, &steps, totals, &mut grads);
+                            }
                         }
                     });
                 });
             });
         });
-    }
-    sums::over_time::<C, T>(d, x, saved, dblocks, dprojected, x_by_time, grads);
-}
-
-/// The input's gradients of parts with few rows: all steps at once for each row, so that the weights are read once.
-fn input_gradients<C: Cell, T: Real>(
-    d: &Dims<'_>,
-    w_ih: PackedB<'_, T>,
-    dblocks: &[T],
-    dx: &Shared<T>,
-    accumulate: bool,
-) {
-    let Dims {
-        batch,
-        time,
-        input,
-        hidden,
-        ..
-    } = *d;
-    let (parts, width) = (d.parts::<C>(), C::BLOCKS * hidden);
-    if batch / parts >= STEPWISE_ROWS || time * input == 0 {
-        return;
-    }
-    parallel(parts, |i| {
-        let rows = part(batch, parts, i);
-        if rows.len() >= STEPWISE_ROWS {
-            return;
-        }
-        for row in rows {
-            let steps = &dblocks[row * width..];
-            let steps = Mat::strided(steps, time, C::GATES * hidden, batch * width, 1);
-            // SAFETY: the input's gradients of one row are together, and each row is in one part.
-            let dx = unsafe {
-                std::slice::from_raw_parts_mut(dx.get().add(row * time * input), time * input)
-            };
-            let epilogue = Epilogue {
-                accumulate,
-                ..Epilogue::default()
-            };
-            gemm_packed(steps, w_ih, dx, input, epilogue);
-        }
     });
 }
 
 /// One part of the batch on its way back.
 struct Backward<'a, C, T> {
     d: &'a Dims<'a>,
-    w_ih: PackedB<'a, T>,
-    w_hh: PackedB<'a, T>,
-    w_hr: PackedB<'a, T>,
+    w_ih: Factor<'a, T>,
+    w_hh: Factor<'a, T>,
+    w_hr: Factor<'a, T>,
     saved: Buffers<T>,
     dout: Option<&'a [T]>,
     out_stride: usize,
-    /// This part's rows of the first step's gradients; those of the next step are B rows further.
+    /// The steps that there is room for.
+    t: Range<usize>,
+    /// This part's rows of the gradients of the first of these steps; those of the next step are B rows further.
     dblocks: *mut T,
     /// The gradient of the state, `[rows, P]`.
     dh: *mut T,
@@ -224,28 +228,35 @@ struct Backward<'a, C, T> {
 }
 
 impl<C: Cell, T: Real> Backward<'_, C, T> {
+    /// Walks back through the steps number `walked`. `last` begins with the gradients of the last state, unless later
+    /// steps were walked before; the first step leaves those of the first state in `first`.
+    ///
     /// # Safety
     /// All sizes agree with `d`, and no other thread touches this part's rows of anything that is written.
-    unsafe fn walk(&self, last: [Option<&[T]>; 2], first: [Target<T>; 2]) {
-        let Dims {
-            time,
-            hidden,
-            output,
-            ..
-        } = *self.d;
+    unsafe fn walk(
+        &self,
+        walked: Range<usize>,
+        last: Option<[Option<&[T]>; 2]>,
+        first: [Target<T>; 2],
+    ) {
+        let Dims { hidden, output, .. } = *self.d;
         let rows = self.rows.len();
         let states = [(self.dh, output), (self.dc, hidden)];
         // SAFETY: these hold this part's rows of one state.
         unsafe {
-            for ((to, width), from) in states.into_iter().zip(last) {
+            for ((to, width), from) in states.into_iter().zip(last.into_iter().flatten()) {
                 let to = std::slice::from_raw_parts_mut(to, rows * width);
                 match from {
                     Some(from) => to.copy_from_slice(&from[self.rows.start * width..][..to.len()]),
                     None => to.fill(T::default()),
                 }
             }
-            for s in (0..time).rev() {
+            for s in walked.clone().rev() {
                 self.step(s, s > 0 || first[0].is_some());
+            }
+            self.input_gradients();
+            if walked.start > 0 {
+                return;
             }
             for ((from, width), slot) in states.into_iter().zip(first) {
                 if let Some((to, accumulate)) = slot {
@@ -258,15 +269,77 @@ impl<C: Cell, T: Real> Backward<'_, C, T> {
         }
     }
 
+    /// The gradients of step `t`'s blocks.
+    fn dblocks(&self, t: usize) -> *mut T {
+        let step = self.d.batch * gradient_stride::<C>(self.d.hidden);
+        self.dblocks.wrapping_add((t - self.t.start) * step)
+    }
+
+    /// The input's gradients of the steps that were walked.
+    ///
+    /// # Safety
+    /// As for [`Backward::walk`].
+    unsafe fn input_gradients(&self) {
+        let Dims {
+            batch,
+            time,
+            input,
+            hidden,
+            ..
+        } = *self.d;
+        let Some((dx, accumulate)) = self.dx.filter(|_| input > 0) else {
+            return;
+        };
+        let epilogue = Epilogue {
+            accumulate,
+            ..Epilogue::default()
+        };
+        let (width, gates) = (gradient_stride::<C>(hidden), C::GATES * hidden);
+        let dx_at =
+            |row: usize, t: usize| dx.wrapping_add(((self.rows.start + row) * time + t) * input);
+        let steps = self.t.len();
+        // SAFETY: the gradients of the blocks were written; the input's of one row and all steps are together, those of
+        // one step and all rows T rows apart.
+        unsafe {
+            if self.rows.len() < STEPWISE_ROWS {
+                // All steps at once for each row, so that the weights are read once.
+                for row in 0..self.rows.len() {
+                    let len = ((steps.max(1) - 1) * batch + 1) * width;
+                    let of_row = self.dblocks.wrapping_add(row * width);
+                    let of_row = std::slice::from_raw_parts(of_row.cast_const(), len);
+                    let of_row = Mat::strided(of_row, steps, gates, batch * width, 1);
+                    let dx = dx_at(row, self.t.start);
+                    self.w_ih.multiply_at(of_row, dx, input, epilogue);
+                }
+                return;
+            }
+            let active = |t: usize| self.d.active(&self.rows, t);
+            let band = |i: usize| {
+                let t = self.t.start + i;
+                let step = std::slice::from_raw_parts(
+                    self.dblocks(t).cast_const(),
+                    self.rows.len() * width,
+                );
+                (Mat::strided(step, active(t), gates, width, 1), dx_at(0, t))
+            };
+            self.w_ih.bands(steps, band, time * input, None, accumulate);
+            if !accumulate {
+                for t in self.t.clone() {
+                    for row in active(t)..self.rows.len() {
+                        std::slice::from_raw_parts_mut(dx_at(row, t), input).fill(T::default());
+                    }
+                }
+            }
+        }
+    }
+
     /// The gradients of step number `s`, and of the state before it if that is wanted.
     ///
     /// # Safety
     /// As for [`Backward::walk`].
     unsafe fn step(&self, s: usize, wants_state: bool) {
         let Dims {
-            batch,
             time,
-            input,
             hidden,
             output,
             lengths,
@@ -275,14 +348,15 @@ impl<C: Cell, T: Real> Backward<'_, C, T> {
         let rows = self.rows.len();
         let t = self.d.step(s);
         let (before, after) = self.d.slots(t);
-        let width = C::BLOCKS * hidden;
+        let width = gradient_stride::<C>(hidden);
+        let kept = C::BLOCKS * hidden;
         let active = self.d.active(&self.rows, t);
         let cells = if C::HAS_CELLS { rows * hidden } else { 0 };
         // SAFETY: the slices hold this part's rows of one step, and those alive at the same time are disjoint.
         unsafe {
             let slice = |p: *mut T, len: usize| std::slice::from_raw_parts(p.cast_const(), len);
             let slice_mut = |p: *mut T, len: usize| std::slice::from_raw_parts_mut(p, len);
-            let dblocks = slice_mut(self.dblocks.add(t * batch * width), rows * width);
+            let dblocks = slice_mut(self.dblocks(t), rows * width);
             let saved = &self.saved;
             let hidden_at = |slot: usize| saved.hidden.add(slot * saved.hidden_step);
             let projects = self.d.projects();
@@ -294,7 +368,7 @@ impl<C: Cell, T: Real> Backward<'_, C, T> {
                 first: self.rows.start,
                 t,
                 blocks: if C::KEEPS_BLOCKS {
-                    slice(saved.blocks.add(t * saved.block_step), rows * width)
+                    slice(saved.blocks.add(t * saved.block_step), rows * kept)
                 } else {
                     &[]
                 },
@@ -313,7 +387,7 @@ impl<C: Cell, T: Real> Backward<'_, C, T> {
                 ahead: if s > 0 {
                     self.ahead(self.d.step(s - 1))
                 } else {
-                    [Ahead::NONE; 6]
+                    [Ahead::NONE; 5]
                 },
                 cell: PhantomData,
             });
@@ -323,30 +397,8 @@ impl<C: Cell, T: Real> Backward<'_, C, T> {
                 let from_hidden = &dblocks[C::HIDDEN_AT * hidden..];
                 let step = Mat::strided(from_hidden, active, C::GATES * hidden, width, 1);
                 let dh = slice_mut(self.dh, rows * output);
-                let accumulate = Epilogue {
-                    accumulate: add,
-                    ..Epilogue::default()
-                };
-                gemm_packed(step, self.w_hh, dh, output, accumulate);
-            }
-            if let Some((dx, accumulate)) = self.dx
-                && rows >= STEPWISE_ROWS
-                && input > 0
-            {
-                let step = Mat::strided(dblocks, active, C::GATES * hidden, width, 1);
-                let room = (rows - 1) * time * input + input;
-                let dx = dx.add((self.rows.start * time + t) * input);
-                let dx = slice_mut(dx, room);
-                let epilogue = Epilogue {
-                    accumulate,
-                    ..Epilogue::default()
-                };
-                gemm_packed(step, self.w_ih, dx, time * input, epilogue);
-                if !accumulate {
-                    for row in active..rows {
-                        dx[row * time * input..][..input].fill(T::default());
-                    }
-                }
+                let w_hh = self.w_hh.backwards(s % 2 == 1);
+                w_hh.multiply(step, dh, output, add);
             }
         }
     }
@@ -369,7 +421,7 @@ impl<C: Cell, T: Real> Backward<'_, C, T> {
         unsafe {
             let dh = std::slice::from_raw_parts_mut(self.dh, rows * output);
             let draw = std::slice::from_raw_parts_mut(self.draw, rows * hidden);
-            let dprojected = self.dprojected.add(t * batch * output);
+            let dprojected = self.dprojected.add((t - self.t.start) * batch * output);
             let dprojected = std::slice::from_raw_parts_mut(dprojected, rows * output);
             let both = dh
                 .chunks_exact_mut(output)
@@ -393,14 +445,13 @@ impl<C: Cell, T: Real> Backward<'_, C, T> {
                 }
             }
             let dprojected = Mat::new(dprojected, active, output);
-            gemm_packed(dprojected, self.w_hr, draw, hidden, Epilogue::default());
+            self.w_hr.multiply(dprojected, draw, hidden, false);
         }
     }
 
     /// What the step at `t` reads and writes.
-    fn ahead(&self, t: usize) -> [Ahead<T>; 6] {
+    fn ahead(&self, t: usize) -> [Ahead<T>; 5] {
         let Dims {
-            batch,
             time,
             input,
             hidden,
@@ -412,27 +463,26 @@ impl<C: Cell, T: Real> Backward<'_, C, T> {
         let (before, _) = self.d.slots(t);
         let row = self.rows.start * time + t;
         let width = C::BLOCKS * hidden;
-        let mut ahead = [Ahead::NONE; 6];
-        ahead[0] = at(self.dblocks.wrapping_add(t * batch * width), width, width);
+        let mut ahead = [Ahead::NONE; 5];
         if C::KEEPS_BLOCKS {
             let blocks = saved.blocks.wrapping_add(t * saved.block_step);
-            ahead[1] = at(blocks, width, width);
+            ahead[0] = at(blocks, width, width);
         }
         if C::HAS_CELLS {
             let cells = saved.cells.wrapping_add(before * saved.cell_step);
-            ahead[2] = at(cells, hidden, hidden);
+            ahead[1] = at(cells, hidden, hidden);
             let tanh = saved.tanh.wrapping_add(t * saved.tanh_step);
-            ahead[3] = at(tanh, hidden, hidden);
+            ahead[2] = at(tanh, hidden, hidden);
         } else {
             let state = saved.hidden.wrapping_add(before * saved.hidden_step);
-            ahead[2] = at(state, output, output);
+            ahead[1] = at(state, output, output);
         }
         if let Some(dout) = self.dout {
             let dout = dout.as_ptr().wrapping_add(row * self.out_stride);
-            ahead[4] = at(dout, time * self.out_stride, output);
+            ahead[3] = at(dout, time * self.out_stride, output);
         }
         if let Some((dx, _)) = self.dx {
-            ahead[5] = at(dx.wrapping_add(row * input), time * input, input);
+            ahead[4] = at(dx.wrapping_add(row * input), time * input, input);
         }
         ahead
     }
@@ -454,7 +504,7 @@ struct Step<'a, C, T> {
     dh: &'a mut [T],
     dc: &'a mut [T],
     dblocks: &'a mut [T],
-    ahead: [Ahead<T>; 6],
+    ahead: [Ahead<T>; 5],
     cell: PhantomData<C>,
 }
 
@@ -465,7 +515,9 @@ impl<C: Cell, T: Real> Kernel for Step<'_, C, T> {
         let (own, p) = (if C::HAS_CELLS { n } else { 0 }, self.d.output);
         let kept = if C::KEEPS_BLOCKS { C::BLOCKS * n } else { 0 };
         let rows = self.dh.chunks_exact_mut(n).enumerate();
-        for ((row, dh), dblocks) in rows.zip(self.dblocks.chunks_exact_mut(C::BLOCKS * n)) {
+        let of_rows = self.dblocks.chunks_exact_mut(gradient_stride::<C>(n));
+        for ((row, dh), dblocks) in rows.zip(of_rows) {
+            let dblocks = &mut dblocks[..C::BLOCKS * n];
             self.ahead.iter().for_each(|rows| rows.fetch(row));
             if !self.d.reaches(self.first + row, self.t) {
                 dblocks.fill(T::default());

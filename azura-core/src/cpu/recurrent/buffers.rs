@@ -1,6 +1,6 @@
 //! Where a walk keeps what a step makes, and the fetching of what the next step touches.
 
-use super::{CHUNK, Cell, Dims, STEPWISE_ROWS};
+use super::{Cell, Dims};
 use std::ops::Range;
 
 /// Where the rows of one part keep blocks and states: among what is saved, or in memory that only holds a few steps.
@@ -73,31 +73,23 @@ impl<T> Buffers<T> {
         }
     }
 
-    fn rolling_steps(d: &Dims<'_>, rows: usize) -> usize {
-        if rows >= STEPWISE_ROWS {
-            1
-        } else {
-            CHUNK.min(d.time.max(1))
-        }
-    }
-
     /// Elements of scratch memory for a part of `rows` when all steps are saved.
     pub(super) fn scratch_len<C: Cell>(d: &Dims<'_>, rows: usize) -> usize {
         if C::KEEPS_BLOCKS {
             0
         } else {
-            rows * d.hidden * C::BLOCKS * Self::rolling_steps(d, rows)
+            rows * d.hidden * C::BLOCKS * d.input_steps::<C>(rows)
         }
     }
 
     /// Elements of scratch memory for a part of `rows` when nothing is saved.
     pub(super) fn rolling_len<C: Cell>(d: &Dims<'_>, rows: usize) -> usize {
-        rows * (d.hidden * (C::BLOCKS * Self::rolling_steps(d, rows) + 4) + 2 * d.output)
+        rows * (d.hidden * (C::BLOCKS * d.input_steps::<C>(rows) + 4) + 2 * d.output)
     }
 
     pub(super) fn rolling<C: Cell>(d: &Dims<'_>, p: *mut T, rows: usize) -> Self {
         let (cell_step, hidden_step) = (rows * d.hidden, rows * d.output);
-        let blocks = C::BLOCKS * Self::rolling_steps(d, rows) * cell_step;
+        let blocks = C::BLOCKS * d.input_steps::<C>(rows) * cell_step;
         Buffers {
             blocks: p,
             block_step: C::BLOCKS * cell_step,

@@ -1,11 +1,11 @@
 //! The walk forward.
 
 use super::{
-    Ahead, Buffers, CHUNK, Cell, Dims, Row, STEPWISE_ROWS, State, Weights, check, check_out,
+    Ahead, Buffers, Cell, Dims, Factor, Row, STEPWISE_ROWS, State, Weights, check, check_out,
     with_rotated,
 };
 use crate::cpu::gemm::pack::{with_scratch, with_slice};
-use crate::cpu::gemm::{Epilogue, Mat, PackedB, Real, gemm_packed, gemm_packed_at};
+use crate::cpu::gemm::{Epilogue, Mat, Real};
 use crate::cpu::simd::{Kernel, dispatch};
 use crate::cpu::threads::{Shared, parallel, part};
 use std::marker::PhantomData;
@@ -34,6 +34,7 @@ pub(crate) fn forward<C: Cell, T: Real>(
 ) {
     let Dims {
         batch,
+        time,
         input,
         hidden,
         output,
@@ -67,10 +68,17 @@ pub(crate) fn forward<C: Cell, T: Real>(
     };
     with_bias::<C, T, _>(d, w, |bias| {
         with_rotated::<C, T, _>(d, w.w_ih, |w_ih| {
-            PackedB::with(Mat::new(w_ih, gates, input).t(), |w_ih| {
-                PackedB::with(w_hh, |w_hh| {
-                    PackedB::with(w_hr, |w_hr| {
-                        let parts = d.parts::<C>();
+            let parts = d.parts::<C>();
+            let rows = batch.div_ceil(parts);
+            let uses = time.div_ceil(d.input_steps::<C>(rows));
+            let uses = if rows < STEPWISE_ROWS {
+                rows * uses
+            } else {
+                uses
+            };
+            Factor::with(Mat::new(w_ih, gates, input).t(), uses, |w_ih| {
+                Factor::with_rows(w_hh, rows, time, |w_hh| {
+                    Factor::with_rows(w_hr, rows, time, |w_hr| {
                         parallel(parts, |i| {
                             let rows = part(batch, parts, i);
                             let run = Forward::<C, T> {
@@ -133,9 +141,9 @@ fn with_bias<C: Cell, T: Real, R>(
 struct Forward<'a, C, T> {
     d: &'a Dims<'a>,
     x: &'a [T],
-    w_ih: PackedB<'a, T>,
-    w_hh: PackedB<'a, T>,
-    w_hr: PackedB<'a, T>,
+    w_ih: Factor<'a, T>,
+    w_hh: Factor<'a, T>,
+    w_hr: Factor<'a, T>,
     bias: &'a [T],
     init: State<'a, T>,
     out: *mut T,
@@ -163,11 +171,7 @@ impl<C: Cell, T: Real> Forward<'_, C, T> {
             if C::HAS_CELLS {
                 self.begin(cells, first, self.init.c);
             }
-            let chunk = if self.rows.len() >= STEPWISE_ROWS {
-                1
-            } else {
-                CHUNK
-            };
+            let chunk = self.d.input_steps::<C>(self.rows.len());
             for s0 in (0..time).step_by(chunk) {
                 let s1 = (s0 + chunk).min(time);
                 let t0 = if reverse { time - s1 } else { s0 };
@@ -251,13 +255,10 @@ impl<C: Cell, T: Real> Forward<'_, C, T> {
                     row[C::GATES * hidden..].copy_from_slice(bias);
                 }
             }
-            let add = Epilogue {
-                accumulate: true,
-                ..Epilogue::default()
-            };
             let h = Mat::new(h_before, active, output);
             let sums = &mut blocks[C::HIDDEN_AT * hidden..];
-            gemm_packed(h, self.w_hh, sums, width, add);
+            let w_hh = self.w_hh.backwards(s % 2 == 1);
+            w_hh.multiply(h, sums, width, true);
             let out = self.out.add((self.rows.start * time + t) * self.out_stride);
             let h = slice_mut(hidden_at(after), rows * output);
             let raw = buffers.raw.add(t * buffers.raw_step);
@@ -287,7 +288,7 @@ impl<C: Cell, T: Real> Forward<'_, C, T> {
             });
             if projects {
                 let raw = Mat::new(slice(raw, rows * hidden), active, hidden);
-                gemm_packed(raw, self.w_hr, h, output, Epilogue::default());
+                self.w_hr.multiply(raw, h, output, false);
                 let rows = h
                     .chunks_exact_mut(output)
                     .zip(h_before.chunks_exact(output));
@@ -367,18 +368,34 @@ impl<C: Cell, T: Real> Forward<'_, C, T> {
         };
         let x_at = |row: usize, t: usize| &self.x[((self.rows.start + row) * time + t) * input..];
         if self.rows.len() >= STEPWISE_ROWS {
-            for t in steps.clone() {
-                let active = self.d.active(&self.rows, t);
-                let x = Mat::strided(x_at(0, t), active, input, time * input, 1);
-                // SAFETY: one step's blocks of these rows.
-                let blocks = unsafe {
-                    std::slice::from_raw_parts_mut(
-                        blocks.add((t - steps.start) * block_step),
-                        self.rows.len() * width,
-                    )
+            let row = |i: usize, t: usize| &x_at(i, t)[..input];
+            let count = steps.len() * self.rows.len();
+            let copied = if (time * input * size_of::<T>()).is_multiple_of(PAGE) {
+                count * input
+            } else {
+                0
+            };
+            with_slice(copied, |copy: &mut [T]| {
+                if copied > 0 {
+                    let rows = copy.chunks_exact_mut(input);
+                    for (i, to) in rows.enumerate() {
+                        let (t, i) = (i / self.rows.len(), i % self.rows.len());
+                        to.copy_from_slice(row(i, steps.start + t));
+                    }
+                }
+                let band = |i: usize| {
+                    let t = steps.start + i;
+                    let active = self.d.active(&self.rows, t);
+                    let x = if copied > 0 {
+                        Mat::new(&copy[i * self.rows.len() * input..], active, input)
+                    } else {
+                        Mat::strided(x_at(0, t), active, input, time * input, 1)
+                    };
+                    (x, blocks.wrapping_add(i * block_step))
                 };
-                gemm_packed(x, self.w_ih, blocks, width, bias);
-            }
+                // SAFETY: each step's blocks of these rows.
+                unsafe { self.w_ih.bands(steps.len(), band, width, bias.bias, false) };
+            });
         } else {
             let mut end = 0;
             for row in (0..self.rows.len()).rev() {
@@ -388,12 +405,16 @@ impl<C: Cell, T: Real> Forward<'_, C, T> {
                 // SAFETY: this row's blocks of all these steps. The blocks of other rows, which other threads may be
                 // writing, lie between them.
                 unsafe {
-                    gemm_packed_at(x, self.w_ih, blocks.add(row * width), block_step, bias);
+                    self.w_ih
+                        .multiply_at(x, blocks.add(row * width), block_step, bias);
                 };
             }
         }
     }
 }
+
+/// Rows of the input that are a multiple of this apart share few places in the first-level cache: they are copied.
+const PAGE: usize = 4096;
 
 /// The cells of one step: blocks before their activation in, blocks, cells and hidden states out.
 struct Step<'a, C, T> {

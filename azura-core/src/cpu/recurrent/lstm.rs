@@ -35,22 +35,13 @@ impl Cell for Lstm {
             &row.blocks[2 * n..3 * n],
             &row.blocks[3 * n..],
         ];
-        let (before, tanh, dh, dc) = (row.c_before, row.tanh_c, &*row.dh, row.dc);
+        let (before, tanh, dh, dc) = (row.c_before, row.tanh_c, &row.dh[..n], row.dc);
         match row.dout {
             [] => gradient_row(gates, before, tanh, |j| dh[j], dc, di, df, dg, d_o),
             dout => {
                 let dout = &dout[..n];
-                gradient_row(
-                    gates,
-                    before,
-                    tanh,
-                    |j| dh[j] + dout[j],
-                    dc,
-                    di,
-                    df,
-                    dg,
-                    d_o,
-                );
+                let both = |j| dh[j] + dout[j];
+                gradient_row(gates, before, tanh, both, dc, di, df, dg, d_o);
             }
         }
     }

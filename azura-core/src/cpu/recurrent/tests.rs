@@ -189,13 +189,16 @@ fn naive(l: &Layer<f64>) -> [Vec<f64>; 3] {
     [out, h, c]
 }
 
-const SHAPES: [[usize; 4]; 6] = [
+const SHAPES: [[usize; 4]; 8] = [
     [1, 1, 1, 1],
     [3, 4, 2, 5],
     [1, 7, 3, 17],
     [9, 3, 1, 6],
     [2, 1, 4, 3],
     [17, 2, 9, 16],
+    // More than GRADIENT_ROWS; weights from HEAVY on, and rows of x a multiple of PAGE apart.
+    [70, 7, 2, 3],
+    [9, 6, 256, 64],
 ];
 
 fn layers<T: Real + Sum>() -> impl Iterator<Item = Layer<T>> {
