@@ -294,3 +294,36 @@ fn a_cache_leaves_earlier_views_alone_and_can_go_back() -> Result<()> {
     assert_eq!(f64s(&other), [1.0, 5.0, -1.0, -5.0]);
     Ok(())
 }
+
+/// Packed or apart is the same: the same tiles of the same numbers, also where a tile begins in the middle of a vector.
+#[test]
+fn queries_keys_and_values_side_by_side_give_the_same_bits() -> Result<()> {
+    for (batch, time, heads, width) in [(2, 70, 3, 8), (1, 49, 2, 5), (2, 3, 1, 16)] {
+        let wide = 3 * heads * width;
+        let x = random(&mut Rng::new(9), &[batch, time, wide], Any).cast(DType::F32)?;
+        let mask: Vec<bool> = (0..time * time).map(|i| i % 5 != 2).collect();
+        let mask = Tensor::from_vec(mask, [time, time])?;
+        for (is_causal, mask) in [(true, None), (false, Some(&mask)), (true, Some(&mask))] {
+            let options = || AttentionOptions {
+                is_causal,
+                mask,
+                ..Default::default()
+            };
+            let packed = with_gradients(&[&x], |x| x[0].packed_attention(heads, options()))?;
+            let apart = with_gradients(&[&x], |x| {
+                let parts = x[0].chunk(3, 2)?;
+                let head = |x: &Tensor| x.reshape([batch, time, heads, width])?.transpose(1, 2);
+                let (q, k, v) = (head(&parts[0])?, head(&parts[1])?, head(&parts[2])?);
+                let y = q.scaled_dot_product_attention(&k, &v, options())?;
+                y.transpose(1, 2)?.reshape([batch, time, heads * width])
+            })?;
+            for (packed, apart) in packed.iter().zip(&apart) {
+                assert_eq!(bits(packed), bits(apart), "{batch} {time} {heads} {width}");
+            }
+        }
+    }
+    let x = Tensor::ones([1, 2, 8], DType::F32)?;
+    assert!(x.packed_attention(2, AttentionOptions::default()).is_err());
+    assert!(x.packed_attention(0, AttentionOptions::default()).is_err());
+    Ok(())
+}

@@ -185,6 +185,11 @@ fn flops(op: &Traced) -> u64 {
             let rows = numel(q) / last(q, 1).max(1);
             2 * rows * last(k, 2) * (last(q, 1) + last(v, 1))
         }
+        // `[B, T, 3E]`: two products of T × T × E.
+        "packed_attention" => match *input(0) {
+            [batch, time, wide] => 4 * numel(&[batch, time, time, wide / 3]),
+            _ => 0,
+        },
         _ => 0,
     }
 }

@@ -61,7 +61,8 @@ impl Grads<'_> {
     /// Lets `write` put the gradient of input `i`, of this shape, straight where it belongs.
     ///
     /// `write` gets the row-major destination and whether to add to what is there (otherwise it
-    /// writes every element).
+    /// writes every element). That is the parameter's arena, or the gradient that another operation left for the same
+    /// input.
     pub fn accumulate<T: Element>(
         &mut self,
         i: usize,
@@ -88,6 +89,21 @@ impl Grads<'_> {
                 Some(gradients) if !anomaly::watching() => return gradients.write(param, write),
                 // What is looked at must be a tensor.
                 Some(_) => {}
+            }
+        }
+        if let Edge::Node(node, output) = &self.edges[i]
+            && !anomaly::watching()
+        {
+            // What came from elsewhere is added to where it lies, if nobody else sees it.
+            let slot = self.pass.slot(node, *output);
+            match slot.take().map(Tensor::into_unique_buffer) {
+                Some(Ok(mut buffer)) => {
+                    write(buffer.as_mut_slice(), true);
+                    *slot = Some(Tensor::from_buffer(buffer, *shape, T::DTYPE));
+                    return Ok(());
+                }
+                Some(Err(sum)) => *slot = Some(sum),
+                None => {}
             }
         }
         self.add(i, Tensor::fill_new(*shape, |out| write(out, false)))

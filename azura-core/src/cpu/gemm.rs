@@ -3,14 +3,15 @@
 //! Every element of C is, for each block of k, one chain of fused multiply-adds in the order of k; the sums of the
 //! blocks are added in order, then what C held, then the bias. The blocks depend on the length of k only, so neither
 //! the number of threads nor the place of an element in a tile changes a bit, and AVX2 and AVX-512 agree.
-//! `walk` goes through the blocks, `taps` does so for a B that is read in place under each tap of a kernel, `tile` holds the micro-kernel, `lanes` the vectors it is written in, `pack` the
-//! copies that it reads. `bands`, `wide` and `outer` are the ways through products that a recurrent net makes: some rows with a packed B, a single row with one, and sums
-//! over rows for several B.
+//! `walk` goes through the blocks, `taps` does so for a B that is read in place under each tap of a kernel, `tile` holds the micro-kernel, `row` that of a
+//! single row by a transposed B, `lanes` the vectors it is written in, `pack` the copies that it reads. `bands`, `wide` and `outer` are the ways through products
+//! that a recurrent net makes: some rows with a packed B, a single row with one, and sums over rows for several B.
 
 mod bands;
 pub(super) mod lanes;
 mod outer;
 pub(crate) mod pack;
+mod row;
 mod taps;
 mod tile;
 mod walk;
@@ -37,12 +38,19 @@ pub(crate) trait Real:
     const K_BLOCK: usize;
     /// The kernels for an instruction set that this processor has.
     fn kernels(set: InstructionSet) -> &'static Kernels<Self>;
+    /// The kernel of a single row by a transposed B, where there is one of its own.
+    fn row_dots(_set: InstructionSet) -> Option<row::DotsFn<Self>> {
+        None
+    }
 }
 
 impl Real for f32 {
     const K_BLOCK: usize = 512;
     fn kernels(set: InstructionSet) -> &'static Kernels<Self> {
         tile::f32_kernels(set)
+    }
+    fn row_dots(set: InstructionSet) -> Option<row::DotsFn<Self>> {
+        row::f32_dots(set)
     }
 }
 
@@ -452,6 +460,15 @@ unsafe fn run<T: Real>(
         } else {
             [0, 0]
         };
+    }
+    if let Right::Plain(b) = b
+        && (m, b.row_stride, a.col_stride) == (1, 1, 1)
+        && b.col_stride != 1
+        && k > 0
+        && let Some(dots) = T::row_dots(set)
+    {
+        // SAFETY: the caller's contract; the sizes were compared above.
+        return unsafe { row::run(dots, a, b, &out) };
     }
     let (rows, cols) = grid(kernels, m, n, k, &b);
     let unit = 2 * kernels.lanes;

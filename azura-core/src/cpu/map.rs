@@ -7,7 +7,7 @@
 use super::gemm::{self, Mat};
 use super::simd::{Kernel, dispatch};
 use super::strides::{merge, runs};
-use super::threads::for_rows;
+use super::threads::{for_row_pairs, for_rows};
 use crate::Element;
 use crate::shape::Layout;
 
@@ -293,6 +293,30 @@ fn map_own_blocks<T: Copy + Default, const N: usize, const B: usize>(
     }
 }
 
+/// A loop over a function and its derivative: the first slice holds arguments before and derivatives after, the second
+/// gets the values.
+pub(crate) type SlopeLoop<'f, T> = &'f (dyn Fn(&mut [T], &mut [T]) + Sync);
+
+/// Values into `y` and derivatives into `slope`, of the elements of `x`, or of what `slope` holds if there is none.
+pub(crate) fn with_slope<T: Copy + Default + Send + Sync>(
+    f: SlopeLoop<'_, T>,
+    x: Option<&Operand<'_, T>>,
+    slope: &mut [T],
+    y: &mut [T],
+) {
+    for_row_pairs((slope, 1), (y, 1), GRAIN, |start, slope, y| {
+        let Some(x) = x else {
+            return f(slope, y);
+        };
+        let mut reader = Reader::<T, BLOCK>::new(x);
+        let pieces = slope.chunks_mut(BLOCK).zip(y.chunks_mut(BLOCK));
+        for (i, (slope, y)) in pieces.enumerate() {
+            slope.copy_from_slice(reader.piece(start + i * BLOCK, y.len()));
+            f(slope, y);
+        }
+    });
+}
+
 /// `out[i] = if condition[i] { yes[i] } else { no[i] }`.
 pub(crate) fn choose<T: Copy + Default + Send + Sync>(
     condition: &Operand<'_, bool>,
@@ -317,6 +341,33 @@ pub(crate) fn choose<T: Copy + Default + Send + Sync>(
 /// A function of N numbers, written for vectorisation: `call` is `#[inline(always)]`.
 pub(crate) trait Map<T, R, const N: usize>: Sync {
     fn call(&self, x: [T; N]) -> R;
+}
+
+/// A function of one number with its derivative, written for vectorisation: `call` is `#[inline(always)]`.
+pub(crate) trait MapSlope<T>: Sync {
+    /// The value and the derivative.
+    fn call(&self, x: T) -> [T; 2];
+}
+
+struct EachSlope<'a, T, F> {
+    f: &'a F,
+    x: &'a mut [T],
+    y: &'a mut [T],
+}
+
+impl<T: Copy, F: MapSlope<T>> Kernel for EachSlope<'_, T, F> {
+    #[inline(always)]
+    fn run(self) {
+        let x = &mut self.x[..self.y.len()];
+        for (y, x) in self.y.iter_mut().zip(x) {
+            [*y, *x] = self.f.call(*x);
+        }
+    }
+}
+
+/// `y[i]` and then `x[i]` become value and derivative at `x[i]`, compiled for each instruction set.
+pub(crate) fn each_slope<T: Copy, F: MapSlope<T>>(f: &F, x: &mut [T], y: &mut [T]) {
+    dispatch(EachSlope { f, x, y });
 }
 
 struct Each<'a, T, R, F, const N: usize> {

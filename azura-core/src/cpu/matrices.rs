@@ -56,6 +56,22 @@ impl<'a, T: Copy> Target<'a, T> {
         }
     }
 
+    /// Several groups of matrices in one buffer, each with its own first elements.
+    pub(crate) fn several<const N: usize>(
+        data: &'a mut [T],
+        starts: [Vec<usize>; N],
+        row: usize,
+    ) -> [Self; N] {
+        let (len, base) = (data.len(), data.as_mut_ptr());
+        starts.map(|starts| Target {
+            len,
+            data: Shared(base),
+            starts,
+            row,
+            life: PhantomData,
+        })
+    }
+
     /// Row `row` of matrix `index`, of `len` elements.
     ///
     /// # Safety

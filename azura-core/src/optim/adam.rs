@@ -148,7 +148,10 @@ impl AdamStep {
 
     #[inline(always)]
     fn value<T: Num>(&self, p: T, m: T, v: T) -> T {
-        let denominator = v.sqrt() / T::lit(self.root_correction) + T::lit(self.eps);
+        // One division an element: the root's is made once.
+        let denominator = v
+            .sqrt()
+            .mul_add(T::lit(1.0 / self.root_correction), T::lit(self.eps));
         p * T::lit(self.shrink) - T::lit(self.step_size) * (m / denominator)
     }
 }

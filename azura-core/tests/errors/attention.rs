@@ -7,6 +7,7 @@ use azura_core::{AttentionOptions, KvCache, RotaryPairs};
 pub fn messages() -> Vec<Message> {
     use AttentionOptions as O;
     let attend = |q: &Tensor, k: &Tensor, v: &Tensor, options: O<'_>| text(q.scaled_dot_product_attention(k, v, options));
+    let pack = |x: &Tensor, heads, options: O<'_>| text(x.packed_attention(heads, options));
     let (q, k, v) = (zeros(&[4, 2, 3]), zeros(&[4, 5, 3]), zeros(&[4, 5, 6]));
     let long = ints(&[1; 15]).reshape([5, 3]).unwrap();
     let mut rng = Rng::new(0);
@@ -27,6 +28,12 @@ pub fn messages() -> Vec<Message> {
             "[scaled_dot_product_attention] needs query [..., H, T, D], key [..., H, S, D] and value [..., H, S, E], but got [4, 2, 3], [4, 5, 2] and [4, 5, 6]"),
         (attend(&q, &k, &zeros(&[4, 4, 6]), O::default()),
             "[scaled_dot_product_attention] needs query [..., H, T, D], key [..., H, S, D] and value [..., H, S, E], but got [4, 2, 3], [4, 5, 3] and [4, 4, 6]"),
+        (pack(&q, 2, O::default()), "[packed_attention] needs [B, T, 3·E] where the 2 heads, not 0, divide E, but got [4, 2, 3]"),
+        (pack(&zeros(&[3]), 0, O::default()), "[packed_attention] needs [B, T, 3·E] where the 0 heads, not 0, divide E, but got [3]"),
+        (pack(&q, 1, O { enable_gqa: true, ..O::default() }),
+            "[packed_attention] heads of keys and values must be as many as those of queries, but got enable_gqa"),
+        (pack(&q, 1, O { mask: Some(&zeros(&[2, 2]).variable()), ..O::default() }),
+            "[packed_attention] has no gradient: a mask that learns goes through `scaled_dot_product_attention`"),
         (attend(&zeros(&[3]), &k, &v, O::default()),
             "[scaled_dot_product_attention] needs query [..., H, T, D], key [..., H, S, D] and value [..., H, S, E], but got [3], [4, 5, 3] and [4, 5, 6]"),
         (attend(&q, &zeros(&[2, 5, 3]), &v, O::default()),
@@ -60,6 +67,13 @@ pub fn calls(x: &Args) -> Vec<Call<'_>> {
             let dropout = Some((*number, &mut Rng::new(1)));
             let options = AttentionOptions { is_causal: *keep, causal_offset: sizes[0], enable_gqa: sizes[1] % 2 == 0, dropout, ..Default::default() };
             a.scaled_dot_product_attention(b, c, options)
+        })),
+        ("packed_attention", Box::new(move || {
+            // A mask that learns is refused.
+            let mask = keep.then(|| b.detach());
+            let mask = mask.as_ref();
+            let dropout = Some((*number, &mut Rng::new(1)));
+            a.packed_attention(sizes[0], AttentionOptions { mask, is_causal: *keep, dropout, ..Default::default() })
         })),
         ("scaled_dot_product_attention mask", Box::new(move || {
             let options = AttentionOptions { mask: Some(c), is_causal: *keep, enable_gqa: sizes[1] % 2 == 0, ..Default::default() };

@@ -35,6 +35,16 @@ const MASKED: &[&[&[usize]]] = &[
     &[&[0, 3], &[2, 3], &[2, 2], &[1, 2]],
 ];
 
+/// Queries, keys and values of two heads side by side.
+const PACKED: &[&[&[usize]]] = &[
+    &[&[2, 3, 12]],
+    &[&[1, 4, 6]],
+    &[&[1, 1, 6]],
+    &[&[0, 2, 6]],
+    &[&[2, 0, 6]],
+    &[&[2, 3, 0]],
+];
+
 fn attend(x: &[Tensor], options: AttentionOptions<'_>) -> Result<Vec<Tensor>> {
     one(x[0].scaled_dot_product_attention(&x[1], &x[2], options))
 }
@@ -72,6 +82,11 @@ pub fn rows() -> Vec<Row> {
     vec![
         row("rotary", Any, TURNED, |x| turn(&x[0], RotaryPairs::Halves)),
         row("rotary interleaved", Any, TURNED, |x| turn(&x[0], RotaryPairs::Interleaved)),
+        row("packed_attention", Any, PACKED, |x| one(x[0].packed_attention(2, O::default()))),
+        row("packed_attention causal dropout", Any, PACKED, |x| {
+            let dropout = Some((0.3, &mut Rng::new(8)));
+            one(x[0].packed_attention(2, O { is_causal: true, scale: Some(0.7), dropout, ..O::default() }))
+        }),
         row("scaled_dot_product_attention", Any, PLAIN, |x| attend(x, O::default())),
         row("scaled_dot_product_attention causal", Any, PLAIN, |x| attend(x, O { is_causal: true, ..O::default() })),
         row("scaled_dot_product_attention causal from 1", Any, PLAIN, |x| {

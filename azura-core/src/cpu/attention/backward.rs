@@ -219,27 +219,27 @@ impl<T: Real> Task<'_, '_, T> {
     }
 
     fn delta(&self, head: usize, row: usize, rows: usize) -> [T; ROWS] {
-        let width = self.call.dims.value_width;
-        row_dots(
-            self.saved.out.at(head, row, rows, width),
-            self.saved.dout.at(head, row, rows, width),
-        )
+        row_dots(self.saved, head, row, rows, self.call.dims.value_width)
     }
 }
 
 /// `Σ out · dout` for each of at most [`ROWS`] rows.
-pub(super) fn row_dots<T: Real>(out: Mat<'_, T>, dout: Mat<'_, T>) -> [T; ROWS] {
+pub(super) fn row_dots<T: Real>(
+    saved: &Saved<'_, T>,
+    head: usize,
+    row: usize,
+    rows: usize,
+    width: usize,
+) -> [T; ROWS] {
     let mut delta = [T::lit(0.0); ROWS];
-    let (rows, width) = out.size();
-    for (i, delta) in delta[..rows].iter_mut().enumerate() {
-        let (out, dout) = (out.rows(i..i + 1), dout.rows(i..i + 1));
-        dispatch(RowDots {
-            out,
-            dout,
-            width,
-            sum: delta,
-        });
-    }
+    dispatch(RowDots {
+        out: saved.out,
+        dout: saved.dout,
+        head,
+        row,
+        width,
+        sums: &mut delta[..rows],
+    });
     delta
 }
 

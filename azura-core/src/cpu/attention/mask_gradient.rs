@@ -112,7 +112,7 @@ fn score_gradients<T: Real>(
         STRIDE,
         Epilogue::default(),
     );
-    let delta = row_dots(saved.out.at(head, row, rows, d.value_width), dout);
+    let delta = row_dots(saved, head, row, rows, d.value_width);
     dispatch(Backward {
         call,
         place,

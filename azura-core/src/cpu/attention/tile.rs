@@ -1,8 +1,9 @@
 //! What happens to a tile of scores between the matrix products.
 
-use super::{Call, Mask, PER_BLOCK, STRIDE};
-use crate::cpu::gemm::{Mat, Real};
+use super::{Call, Mask, PER_BLOCK, ROWS, STRIDE};
+use crate::cpu::gemm::Real;
 use crate::cpu::lanes;
+use crate::cpu::matrices::Matrices;
 use crate::cpu::simd::Kernel;
 
 /// Partial maxima and sums that run side by side, whatever the instruction set.
@@ -90,35 +91,42 @@ fn drop_some<T: Real>(call: &Call<'_, T>, place: &Place, i: usize, weights: &mut
     }
 }
 
+/// The scaled and masked scores of query `i`, in whole lanes: those behind the last key that it may look at are -∞.
 #[inline(always)]
-fn largest<T: Real>(row: &[T]) -> T {
+fn whole_scores<'a, T: Real>(
+    call: &Call<'_, T>,
+    place: &Place,
+    i: usize,
+    s: &'a mut [T],
+) -> &'a mut [[T; LANES]] {
+    let row = &mut s[i * STRIDE..][..STRIDE];
+    let visible = place.visible(call, i);
+    scores(call, place, i, &mut row[..visible]);
+    let end = visible.next_multiple_of(LANES);
+    row[visible..end].fill(T::lit(f64::NEG_INFINITY));
+    row[..end].as_chunks_mut().0
+}
+
+#[inline(always)]
+fn largest<T: Real>(row: &[[T; LANES]]) -> T {
     let mut lanes = [T::lit(f64::NEG_INFINITY); LANES];
-    let (whole, rest) = row.as_chunks::<LANES>();
-    for x in whole {
+    for x in row {
         for (lane, &x) in lanes.iter_mut().zip(x) {
             *lane = x.gt_select(*lane, x, *lane);
         }
-    }
-    for (lane, &x) in lanes.iter_mut().zip(rest) {
-        *lane = x.gt_select(*lane, x, *lane);
     }
     lanes::join(lanes, |a, b| a.gt_select(b, a, b))
 }
 
 /// `row = exp(row - shift)`, and the sum of that.
 #[inline(always)]
-fn exponentials<T: Real>(row: &mut [T], shift: T) -> T {
+fn exponentials<T: Real>(row: &mut [[T; LANES]], shift: T) -> T {
     let mut lanes = [T::lit(0.0); LANES];
-    let (whole, rest) = row.as_chunks_mut::<LANES>();
-    for x in whole {
+    for x in row {
         for (lane, x) in lanes.iter_mut().zip(x) {
             *x = (*x - shift).exp();
             *lane = *lane + *x;
         }
-    }
-    for (lane, x) in lanes.iter_mut().zip(rest) {
-        *x = (*x - shift).exp();
-        *lane = *lane + *x;
     }
     lanes::join(lanes, |a, b| a + b)
 }
@@ -152,20 +160,30 @@ impl<T: Real> Kernel for Forward<'_, '_, T> {
         let (zero, one) = (T::lit(0.0), T::lit(1.0));
         let never = T::lit(f64::NEG_INFINITY);
         let width = call.dims.value_width;
-        for (i, running) in running[..place.rows].iter_mut().enumerate() {
-            let row = &mut s[i * STRIDE..][..place.keys];
-            let (seen, hidden) = row.split_at_mut(place.visible(call, i));
-            scores(call, &place, i, seen);
-            let [before, sum] = *running;
-            let here = largest(seen);
-            let top = here.gt_select(before, here, before);
+        let running = &mut running[..place.rows];
+        // One step after the other for all queries: the steps of one wait for each other, those of different queries do not.
+        let (mut tops, mut shifts, mut fades) = ([zero; ROWS], [zero; ROWS], [zero; ROWS]);
+        for (i, top) in tops[..place.rows].iter_mut().enumerate() {
+            *top = largest(whole_scores(call, &place, i, s));
+        }
+        for (i, [before, _]) in running.iter().enumerate() {
+            let top = tops[i].gt_select(*before, tops[i], *before);
             // -∞ minus -∞ is no number.
             let shift = top.gt_select(never, top, zero);
-            let fade = (before - shift).exp();
-            let added = exponentials(seen, shift);
-            hidden.fill(zero);
-            drop_some(call, &place, i, seen);
-            *running = [top, sum * fade + added];
+            (tops[i], shifts[i], fades[i]) = (top, shift, *before - shift);
+        }
+        for fade in &mut fades {
+            *fade = fade.exp();
+        }
+        for (i, running) in running.iter_mut().enumerate() {
+            let row = &mut s[i * STRIDE..][..STRIDE];
+            let visible = place.visible(call, i);
+            let whole = &mut row[..visible.next_multiple_of(LANES)];
+            let added = exponentials(whole.as_chunks_mut().0, shifts[i]);
+            row[visible..place.keys].fill(zero);
+            drop_some(call, &place, i, &mut row[..visible]);
+            let fade = fades[i];
+            *running = [tops[i], running[1] * fade + added];
             if place.key > 0 && fade != one {
                 for out in &mut out[i * width..][..width] {
                     *out = *out * fade;
@@ -206,46 +224,57 @@ impl<T: Real> Kernel for Backward<'_, '_, T> {
         let zero = T::lit(0.0);
         for i in 0..place.rows {
             let [top, inverse] = [stats[2 * i], stats[2 * i + 1]];
-            let row = &mut s[i * STRIDE..][..place.keys];
-            let (seen, hidden) = row.split_at_mut(place.visible(call, i));
-            scores(call, &place, i, seen);
-            for s in seen.iter_mut() {
+            let visible = place.visible(call, i);
+            let weights = whole_scores(call, &place, i, s);
+            for s in weights.as_flattened_mut() {
                 *s = (*s - top).exp() * inverse;
             }
-            hidden.fill(zero);
             if let Some(ds) = &mut ds {
-                let row = &mut ds[i * STRIDE..][..place.keys];
-                let (ds, hidden) = row.split_at_mut(seen.len());
-                hidden.fill(zero);
-                drop_some(call, &place, i, ds);
+                let row = &mut ds[i * STRIDE..][..STRIDE];
+                drop_some(call, &place, i, &mut row[..visible]);
                 let delta = delta[i];
-                for (ds, &p) in ds.iter_mut().zip(seen.iter()) {
+                for (ds, &p) in row.iter_mut().zip(weights.as_flattened()) {
                     *ds = p * (*ds - delta) * scale;
                 }
+                row[visible..place.keys].fill(zero);
             }
-            drop_some(call, &place, i, seen);
+            let row = &mut s[i * STRIDE..][..place.keys];
+            row[visible..].fill(zero);
+            drop_some(call, &place, i, &mut row[..visible]);
         }
     }
 }
 
-/// `Σ out · dout` over one row, 16 sums at a time.
+/// `Σ out · dout` over each of some rows, 16 sums at a time.
 pub(super) struct RowDots<'a, T> {
-    pub out: Mat<'a, T>,
-    pub dout: Mat<'a, T>,
+    pub out: &'a Matrices<'a, T>,
+    pub dout: &'a Matrices<'a, T>,
+    pub head: usize,
+    /// The row of the first sum.
+    pub row: usize,
     pub width: usize,
-    pub sum: &'a mut T,
+    pub sums: &'a mut [T],
 }
 
 impl<T: Real> Kernel for RowDots<'_, T> {
     #[inline(always)]
     fn run(self) {
-        let mut lanes = [T::lit(0.0); LANES];
-        for start in (0..self.width).step_by(LANES) {
-            for (lane, i) in lanes.iter_mut().zip(start..self.width) {
-                *lane = self.out.get(0, i).mul_add(self.dout.get(0, i), *lane);
+        for (row, sum) in (self.row..).zip(self.sums) {
+            let out = self.out.row(self.head, row, self.width);
+            let dout = self.dout.row(self.head, row, self.width);
+            let mut lanes = [T::lit(0.0); LANES];
+            let (out, out_rest) = out.as_chunks::<LANES>();
+            let (dout, dout_rest) = dout.as_chunks::<LANES>();
+            for (out, dout) in out.iter().zip(dout) {
+                for (lane, (&a, &b)) in lanes.iter_mut().zip(out.iter().zip(dout)) {
+                    *lane = a.mul_add(b, *lane);
+                }
             }
+            for (lane, (&a, &b)) in lanes.iter_mut().zip(out_rest.iter().zip(dout_rest)) {
+                *lane = a.mul_add(b, *lane);
+            }
+            *sum = lanes::join(lanes, |a, b| a + b);
         }
-        *self.sum = lanes::join(lanes, |a, b| a + b);
     }
 }
 

@@ -52,7 +52,10 @@ impl Num for f32 {
         let (p, n) = split_exp(self, -104.0, 89.0);
         let half = (n as i32) >> 1;
         let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
-        (p + 1.0) * power(half) * power((n as i32).wrapping_sub(half))
+        // What rounds to 0 is 0 before it is multiplied: -∞ stands for all that a mask hides, and a product that is too
+        // small for a normal number takes as long as 50 others.
+        let mantissa = if self < -104.0 { 0.0 } else { p + 1.0 };
+        mantissa * power(half) * power((n as i32).wrapping_sub(half))
     }
 
     /// With `eˣ = 2ⁿ·(1 + p)` this is `2ⁿ·p + (2ⁿ - 1)`, exact to the last places near zero, where n is 0.

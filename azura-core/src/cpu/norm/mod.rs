@@ -110,7 +110,7 @@ pub(crate) fn combine(shift: f64, [sum, squares]: [f64; 2], n: usize) -> [f64; 2
 }
 
 /// `(x - mean) · rstd` as `(x - m) · r + c` with what the mean loses in the element type put into `c`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Standard<T> {
     pub m: T,
     pub r: T,

@@ -86,26 +86,11 @@ impl Tensor {
                 q.scaled_dot_product_attention(&k, &v, AttentionOptions { mask, ..options })
             });
         }
-        let (mut plan, [q, k, v]) = Plan::new(self, key, value, options.enable_gqa)?;
-        plan.scale = options.scale.unwrap_or(plan.scale);
-        plan.causal = options.is_causal.then_some(options.causal_offset);
-        let mask = options
-            .mask
-            .map(|mask| plan.mask(mask, q.dtype()))
-            .transpose()?;
-        let edges = match options.mask {
+        let given = options.mask;
+        let (tape, [q, k, v]) = Tape::new(self, key, value, options)?;
+        let edges = match given {
             Some(mask) => Edges::of(&[&q, &k, &v, mask]),
             None => Edges::of(&[&q, &k, &v]),
-        };
-        let dropped = plan.dropout(options.dropout)?;
-        let tape = Tape {
-            time_first: time_first(&q),
-            q: rows_in_order(&q),
-            k: rows_in_order(&k),
-            v: rows_in_order(&v),
-            mask,
-            plan,
-            dropped,
         };
         let (out, stats) = tape.forward()?;
         let saved = out.detach();
@@ -134,7 +119,8 @@ struct SeenMask {
     shape: Shape,
 }
 
-struct Tape {
+/// What goes into a call, without nodes.
+pub(super) struct Tape {
     plan: Plan,
     q: Tensor,
     k: Tensor,
@@ -287,7 +273,34 @@ fn heads_differ(k: &Tensor, v: &Tensor) -> bool {
 }
 
 impl Tape {
-    fn call<T: gemm::Real + Element>(&self) -> Call<'_, T> {
+    /// The tape, and the inputs with leading axes repeated, whose gradients it gives.
+    pub(super) fn new(
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        options: AttentionOptions<'_>,
+    ) -> Result<(Tape, [Tensor; 3])> {
+        let (mut plan, [q, k, v]) = Plan::new(q, k, v, options.enable_gqa)?;
+        plan.scale = options.scale.unwrap_or(plan.scale);
+        plan.causal = options.is_causal.then_some(options.causal_offset);
+        let mask = options
+            .mask
+            .map(|mask| plan.mask(mask, q.dtype()))
+            .transpose()?;
+        let dropped = plan.dropout(options.dropout)?;
+        let tape = Tape {
+            time_first: time_first(&q),
+            q: rows_in_order(&q),
+            k: rows_in_order(&k),
+            v: rows_in_order(&v),
+            mask,
+            plan,
+            dropped,
+        };
+        Ok((tape, [q, k, v]))
+    }
+
+    pub(super) fn call<T: gemm::Real + Element>(&self) -> Call<'_, T> {
         Call {
             dims: self.plan.dims,
             q: matrices(&self.q),
@@ -309,7 +322,7 @@ impl Tape {
     }
 
     /// The result and the statistics of each query.
-    fn forward(&self) -> Result<(Tensor, Tensor)> {
+    pub(super) fn forward(&self) -> Result<(Tensor, Tensor)> {
         let Plan { dims, lead, .. } = &self.plan;
         let dtype = self.q.dtype();
         let mut out = Fresh::new(

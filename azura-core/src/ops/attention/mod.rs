@@ -2,6 +2,7 @@
 
 mod dot_product;
 mod layout;
+mod packed;
 mod rotary;
 
 pub use dot_product::AttentionOptions;

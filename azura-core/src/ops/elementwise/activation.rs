@@ -33,18 +33,18 @@ unary_ops! {
     /// `1.0507 · (x above 0, else 1.6733 (eˣ - 1))` (Klambauer et al. 2017, arXiv:1706.02515).
     selu Selu() |x| N::lit(SELU_SCALE) * x.gt_select(N::lit(0.0), x, N::lit(SELU_ALPHA) * x.exp_m1());
     /// `x · sigmoid(x)`, also called swish (Elfwing, Uchibe & Doya 2017, arXiv:1702.03118).
-    silu Silu() |x| x * x.sigmoid();
+    silu Silu() |x| x * x.sigmoid(), saves Slope;
     /// The Gaussian error linear unit `x · Φ(x)`, where `Φ(x) = ½ (1 + erf(x/√2))` is the share of the
     /// normal distribution below x (Hendrycks & Gimpel 2016, arXiv:1606.08415). Φ is computed without
     /// cancellation: the result is exact for large negative x too.
-    gelu Gelu() |x| x * x.normal_cdf();
+    gelu Gelu() |x| x * x.normal_cdf(), saves Slope;
     /// The tanh form of [`gelu`](Tensor::gelu): `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`,
     /// computed as `x · sigmoid(2 √(2/π) (x + 0.044715 x³))`, which is the same and takes one exponential.
     /// PyTorch: `gelu(approximate="tanh")`.
     gelu_tanh GeluTanh() |x| {
         let inner = N::lit(2.0 * 0.797_884_560_802_865_4) * (x + N::lit(0.044_715) * x * x * x);
         x * inner.sigmoid()
-    };
+    }, saves Slope;
     /// `x · tanh(ln(1 + eˣ))` (Misra 2019, arXiv:1908.08681).
     mish Mish() |x| {
         let (_, n) = mish_parts(x);

@@ -1,6 +1,6 @@
 //! Loops over tensors: broadcasting, and reuse of buffers that nobody else sees.
 
-use crate::cpu::map::{self, Loop, Operand};
+use crate::cpu::map::{self, Loop, Operand, SlopeLoop};
 use crate::dtype::for_float;
 use crate::shape::{self, Shape};
 use crate::tensor::{Tensor, same_dtype};
@@ -14,6 +14,42 @@ pub(super) trait Loops<T, const N: usize>: Sync {
 /// Loops over floats.
 pub(super) trait FloatLoops<const N: usize>: Loops<f32, N> + Loops<f64, N> {}
 impl<L: Loops<f32, N> + Loops<f64, N>, const N: usize> FloatLoops<N> for L {}
+
+/// The loops of a function of one number and its derivative: `x` holds arguments before and derivatives after.
+pub(super) trait SlopeLoops<T>: Sync {
+    fn run(&self, x: &mut [T], y: &mut [T]);
+}
+
+/// [`SlopeLoops`] over floats.
+pub(super) trait FloatSlopeLoops: SlopeLoops<f32> + SlopeLoops<f64> {}
+impl<L: SlopeLoops<f32> + SlopeLoops<f64>> FloatSlopeLoops for L {}
+
+/// Values and derivatives of a function; the derivatives in the buffer of `x` where that is allowed.
+pub(super) fn with_slope(
+    op: &'static str,
+    x: Tensor,
+    f: &dyn FloatSlopeLoops,
+) -> Result<[Tensor; 2]> {
+    for_float!(op, x.dtype(), T => Ok(slope_of::<T>(x, &|x, y| SlopeLoops::<T>::run(f, x, y))))
+}
+
+fn slope_of<T: Element + Default>(x: Tensor, f: SlopeLoop<'_, T>) -> [Tensor; 2] {
+    let shape = *x.sizes();
+    let mut slope = None;
+    let y = Tensor::fill_new::<T>(shape, |y| {
+        slope = Some(match x.into_unique_buffer() {
+            Ok(mut buffer) => {
+                map::with_slope(f, None, buffer.as_mut_slice(), y);
+                Tensor::from_buffer(buffer, shape, T::DTYPE)
+            }
+            Err(x) => Tensor::fill_new::<T>(shape, |slope| {
+                map::with_slope(f, Some(&operand(&x, &shape)), slope, y);
+            }),
+        });
+    });
+    let slope = slope.expect("made with the values");
+    [y, slope]
+}
 
 /// `f` of the elements of floats, broadcast; into the buffer of an operand where that is allowed.
 pub(super) fn apply<const N: usize>(

@@ -4,10 +4,12 @@
 //! passed behind a trait object: the walk over operands, the record in the graph and the backward rule
 //! are compiled once for all functions, and a function costs two or three loops for each element type.
 
-use super::apply::{Common, Loops, alike, apply, apply_as, sum_to, together};
+use super::apply::{
+    Common, Loops, SlopeLoops, alike, apply, apply_as, sum_to, together, with_slope,
+};
 use crate::Result;
 use crate::autograd::{Edges, Grads, only};
-use crate::cpu::map::{Map, each};
+use crate::cpu::map::{Map, MapSlope, each, each_slope};
 use crate::cpu::math::wave::MODERATE;
 use crate::cpu::math::{Dual, Num};
 use crate::shape::Shape;
@@ -18,6 +20,9 @@ use crate::tensor::Tensor;
 pub(in crate::ops) enum Saved {
     Input,
     Output,
+    /// Itself: the forward pass makes it beside the value, where both need the same exponential. It takes the place of
+    /// the input if nobody else looks at that.
+    Slope,
 }
 
 /// A function of one number.
@@ -29,6 +34,12 @@ pub(in crate::ops) trait Unary: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn df<N: Num>(self, saved: N) -> N {
         self.f(Dual::<N, 1>::input(saved, 0)).grad[0]
+    }
+    /// The value, with the same bits, and the derivative.
+    #[inline(always)]
+    fn with_slope<N: Num>(self, x: N) -> [N; 2] {
+        let y = self.f(Dual::<N, 1>::input(x, 0));
+        [y.value, y.grad[0]]
     }
     /// The derivative if it is the same everywhere; then nothing is saved.
     fn slope(self) -> Option<f64> {
@@ -90,9 +101,9 @@ pub(super) fn partials<E: Binary>(x: &[Tensor; 2], dy: &Tensor, e: E) -> Result<
     Ok([partial(0)?, partial(1)?])
 }
 
-/// The values of `e`, without a node.
-pub(super) fn value<E: Unary>(e: E, x: Tensor) -> Result<Tensor> {
-    Function::<1>::value(&e, [x], None)
+/// The values of `e` and its derivatives, without a node.
+pub(super) fn value_and_slope<E: Unary>(e: E, x: Tensor) -> Result<[Tensor; 2]> {
+    with_slope(E::OP, x, &Both(e))
 }
 
 /// `dy · ∂e/∂x` from what `e` saves.
@@ -111,6 +122,14 @@ trait Function<const N: usize>: Send + Sync {
     }
     /// The values for operands that can be broadcast to `shape`.
     fn value(&self, x: [Tensor; N], shape: Common<'_>) -> Result<Tensor>;
+    /// The value, and what a function saves that saves its slope.
+    fn value_and_slope(
+        &self,
+        x: [Tensor; N],
+        shape: Common<'_>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        Ok((self.value(x, shape)?, None))
+    }
     /// `dy · ∂f/∂x[k]`.
     fn partial(&self, k: usize, saved: &[Tensor; N], dy: Tensor) -> Result<Tensor>;
     /// A copy for the backward rule: only what is recorded takes memory for it.
@@ -143,8 +162,13 @@ fn record<const N: usize>(x: [Tensor; N], e: &dyn Function<N>) -> Result<Tensor>
     let slopes = e.slopes();
     let saves = slopes.is_none();
     let inputs = (saves && e.saved() == Saved::Input).then(|| x.each_ref().map(Tensor::detach));
-    let y = e.value(x, shape)?;
-    let saved = inputs.or_else(|| saves.then(|| [(); N].map(|()| y.detach())));
+    let (y, slope) = if saves && e.saved() == Saved::Slope {
+        e.value_and_slope(x, shape)?
+    } else {
+        (e.value(x, shape)?, None)
+    };
+    let output = || slope.as_ref().unwrap_or(&y).detach();
+    let saved = inputs.or_else(|| saves.then(|| [(); N].map(|()| output())));
     Ok(edges.record(op, y, || {
         let e = e.kept();
         move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
@@ -184,6 +208,10 @@ fn scaled(op: &'static str, dy: Tensor, slope: f64) -> Result<Tensor> {
 struct Value<E>(E);
 /// The loops of `dy · ∂f/∂x[K]`.
 struct Partial<E, const K: usize>(E);
+/// The loops of values and derivatives at once.
+struct Both<E>(E);
+/// The loops of `dy · slope`.
+struct Times;
 
 impl<T: Copy, F: Map<T, T, N>, const N: usize> Loops<T, N> for F {
     fn run(&self, x: [&[T]; N], out: &mut [T]) {
@@ -195,6 +223,26 @@ impl<T: Num, E: Unary> Map<T, T, 1> for Value<E> {
     #[inline(always)]
     fn call(&self, [x]: [T; 1]) -> T {
         self.0.f(x)
+    }
+}
+
+impl<T: Num> Map<T, T, 2> for Times {
+    #[inline(always)]
+    fn call(&self, [slope, dy]: [T; 2]) -> T {
+        dy * slope
+    }
+}
+
+impl<T: Num, E: Unary> MapSlope<T> for Both<E> {
+    #[inline(always)]
+    fn call(&self, x: T) -> [T; 2] {
+        self.0.with_slope(x)
+    }
+}
+
+impl<T: Num, E: Unary> SlopeLoops<T> for Both<E> {
+    fn run(&self, x: &mut [T], y: &mut [T]) {
+        each_slope(self, x, y);
     }
 }
 
@@ -221,7 +269,21 @@ impl<E: Unary> Function<1> for E {
     fn kept(&self) -> Box<dyn Function<1>> {
         Box::new(*self)
     }
+    fn value_and_slope(
+        &self,
+        [x]: [Tensor; 1],
+        shape: Common<'_>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        if E::SAVED == Saved::Slope {
+            let [y, slope] = value_and_slope(*self, x)?;
+            return Ok((y, Some(slope)));
+        }
+        Ok((self.value([x], shape)?, None))
+    }
     fn partial(&self, _: usize, [x]: &[Tensor; 1], dy: Tensor) -> Result<Tensor> {
+        if E::SAVED == Saved::Slope {
+            return apply(E::OP, [x.clone(), dy], &Times);
+        }
         apply(E::OP, [x.clone(), dy], &Partial::<E, 0>(*self))
     }
 }

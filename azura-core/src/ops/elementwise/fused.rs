@@ -1,7 +1,7 @@
 //! Activations that other operations apply to their results in passing.
 
 use super::activation::{Gelu, GeluTanh, Silu};
-use super::function::{Saved, Unary, partial, value};
+use super::function::{Saved, Unary, partial, value_and_slope};
 use super::unary::{Sigmoid, Tanh};
 use crate::Result;
 use crate::cpu::math::Num;
@@ -76,8 +76,8 @@ fn over<T: Num, E: Unary>(e: E, row: &mut [T]) {
     dispatch(InPlace { e, row });
 }
 
-fn saves_input<E: Unary>(_: E) -> bool {
-    E::SAVED == Saved::Input
+fn saves_slope<E: Unary>(_: E) -> bool {
+    E::SAVED == Saved::Slope
 }
 
 impl Activation {
@@ -93,17 +93,17 @@ impl Activation {
         }
     }
 
-    /// Whether the gradient needs the argument, and not the result.
-    pub(in crate::ops) fn needs_argument(self) -> bool {
-        with_function!(self, e => saves_input(e), _ => false)
+    /// Whether the gradient needs the derivatives, and not the result.
+    pub(in crate::ops) fn needs_slope(self) -> bool {
+        with_function!(self, e => saves_slope(e), _ => false)
     }
 
-    /// The function of a tensor; without a node.
-    pub(in crate::ops) fn value(self, z: &Tensor) -> Result<Tensor> {
-        with_function!(self, e => value(e, z.detach()), _ => Ok(z.detach()))
+    /// The function of a tensor and its derivatives; without a node. Only where [`Activation::needs_slope`].
+    pub(in crate::ops) fn value_and_slope(self, z: Tensor) -> Result<[Tensor; 2]> {
+        with_function!(self, e => value_and_slope(e, z), _ => Ok([z.detach(), z]))
     }
 
-    /// The gradient before the activation, from the result or the argument as [`Activation::needs_argument`] says.
+    /// The gradient before the activation, from the result or the derivatives as [`Activation::needs_slope`] says.
     pub(in crate::ops) fn backward(self, dy: Tensor, saved: &Tensor) -> Result<Tensor> {
         with_function!(self, e => partial(e, saved, dy), _ => match self {
             Activation::Relu => dy.relu_backward(saved),

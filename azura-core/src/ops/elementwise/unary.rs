@@ -10,18 +10,20 @@ use crate::tensor::Tensor;
 ///
 /// * `result y => df`: from the result, which is saved instead of the argument;
 /// * `slope df`: written out, from the argument;
-/// * `constant c`: the same everywhere; nothing is saved.
+/// * `constant c`: the same everywhere; nothing is saved;
+/// * `saves Slope`: with the value by dual numbers in the forward pass, whose exponential it shares.
 ///
 /// The function's numbers have the type of the argument in expressions, and are f64 in a constant.
 macro_rules! unary_types {
     ($(
         $ty:ident $params:tt $op:expr, |$x:ident| $f:expr
-        $(, result $y:ident => $df:expr)? $(, slope $slope:expr)? $(, constant $c:expr)?;
+        $(, result $y:ident => $df:expr)? $(, slope $slope:expr)? $(, constant $c:expr)? $(, saves $saved:ident)?;
     )*) => {$(
         $crate::ops::elementwise::unary::function_struct!($ty $params);
 
         impl $crate::ops::elementwise::function::Unary for $ty {
             const OP: &'static str = $op;
+            $(const SAVED: Saved = Saved::$saved;)?
             #[inline(always)]
             fn f<N: Num>(self, $x: N) -> N {
                 $crate::ops::elementwise::unary::numbers!(N, self, $params);
@@ -80,11 +82,11 @@ macro_rules! unary_ops {
     ($(
         $(#[$doc:meta])*
         $name:ident $ty:ident ($($p:ident),*) |$x:ident| $f:expr
-        $(, result $y:ident => $df:expr)? $(, slope $slope:expr)? $(, constant $c:expr)?;
+        $(, result $y:ident => $df:expr)? $(, slope $slope:expr)? $(, constant $c:expr)? $(, saves $saved:ident)?;
     )*) => {
         $crate::ops::elementwise::unary::unary_types! {$(
             $ty ($($p),*) stringify!($name), |$x| $f
-            $(, result $y => $df)? $(, slope $slope)? $(, constant $c)?;
+            $(, result $y => $df)? $(, slope $slope)? $(, constant $c)? $(, saves $saved)?;
         )*}
 
         impl Tensor {

@@ -82,8 +82,8 @@ impl Tensor {
         let last = sizes.len() - 1;
         sizes[last] = outputs;
         shape::checked_numel(op, &sizes)?;
-        // An activation whose gradient needs its argument is a pass of its own where that gradient will be taken.
-        let apart = edges.recorded() && activation.needs_argument();
+        // An activation whose gradient is made with its value is a pass of its own where that gradient will be taken.
+        let apart = edges.recorded() && activation.needs_slope();
         let z = for_float!(op, dtype, T => Tensor::fill_new::<T>(sizes, |out| {
             let act = match activation {
                 Activation::Relu => Act::Relu,
@@ -99,12 +99,12 @@ impl Tensor {
                 Epilogue { bias, act, map, ..Epilogue::default() },
             );
         }));
-        let y = if apart {
-            activation.value(&z)?
+        let [y, saved] = if apart {
+            activation.value_and_slope(z)?
         } else {
-            z.clone()
+            [z.clone(), z]
         };
-        let saved = (activation != Activation::None && edges.recorded()).then_some(z);
+        let saved = (activation != Activation::None && edges.recorded()).then_some(saved);
         Ok(edges.record(op, y, || {
             move |dy: &mut [Option<Tensor>], grads: &mut Grads<'_>| {
                 let mut dy = only(dy)?;

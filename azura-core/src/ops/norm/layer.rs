@@ -2,6 +2,7 @@
 
 use super::{NormOptions, add_pairs, table};
 use crate::autograd::{Grads, only};
+use crate::buffer::Buffer;
 use crate::cpu::norm::rows::{self, Kind, Rows};
 use crate::dtype::for_float;
 use crate::shape::Shape;
@@ -127,14 +128,17 @@ impl Tensor {
                         bias: None,
                     };
                     let stats = stats.slice::<f64>();
+                    let mut sums = (grads.wants(1) || grads.wants(2)).then(|| Buffer::uninit(2 * n * size_of::<f64>()));
                     if grads.wants(0) {
-                        grads.add(0, Tensor::fill_new::<T>(*x.sizes(), |dx| {
-                            rows::backward(rows, stats, dy.slice(), dx);
-                        }))?;
+                        grads.accumulate::<T>(0, x.sizes(), |dx, add| {
+                            let sums = sums.as_mut().map(Buffer::as_mut_slice);
+                            rows::backward(rows, stats, dy.slice(), Some((dx, add)), sums);
+                        })?;
+                    } else if let Some(sums) = &mut sums {
+                        rows::backward(rows, stats, dy.slice(), None, Some(sums.as_mut_slice()));
                     }
-                    if grads.wants(1) || grads.wants(2) {
-                        let sums = table(n, 2, |out| rows::column_sums(rows, stats, dy.slice(), out));
-                        add_pairs::<T>(grads, &shape, sums.slice())?;
+                    if let Some(sums) = sums {
+                        add_pairs::<T>(grads, &shape, sums.as_slice())?;
                     }
                     Ok(())
                 }

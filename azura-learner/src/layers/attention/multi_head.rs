@@ -280,8 +280,28 @@ impl MultiHeadAttention {
             );
             return Err(unfit(rule, fact).into());
         }
-        let [q, k, v] = self.project(query, key, value)?;
         let (batch, queries) = (query.shape()[0], query.shape()[1]);
+        if let Some(all) = self.packed(query, key, value, &inputs)? {
+            let scores = Scores {
+                batch,
+                heads: self.heads,
+                queries,
+                keys: queries,
+                own: 0,
+                dtype: query.dtype(),
+            };
+            let mask = scores.mask(inputs.attn_mask, inputs.key_padding_mask, None)?;
+            let dropout = if ctx.train { self.dropout } else { 0.0 };
+            let options = AttentionOptions {
+                mask: mask.as_ref(),
+                is_causal: inputs.is_causal,
+                dropout: (dropout > 0.0).then_some((dropout, &mut ctx.rng)),
+                ..Default::default()
+            };
+            let y = all.packed_attention(self.heads, options)?;
+            return Ok((self.out(&y)?, None));
+        }
+        let [q, k, v] = self.project(query, key, value)?;
         let (mut k, mut v) = (self.with_own(k, 0)?, self.with_own(v, 1)?);
         let own = usize::from(self.bias_kv.is_some()) + usize::from(self.add_zero_attn);
         let q = self.split(&q)?;
@@ -328,9 +348,39 @@ impl MultiHeadAttention {
             (q.scaled_dot_product_attention(&k, &v, options)?, None)
         };
         let joined = y.transpose(1, 2)?.reshape([batch, queries, self.embed])?;
+        Ok((self.out(&joined)?, weights))
+    }
+
+    /// The last product.
+    fn out(&self, joined: &Tensor) -> Result<Tensor> {
         let bias = self.out_bias.as_ref().map(Param::value);
-        let y = joined.linear(&self.out_weight.value(), bias.as_ref())?;
-        Ok((y, weights))
+        Ok(joined.linear(&self.out_weight.value(), bias.as_ref())?)
+    }
+
+    /// Queries, keys and values side by side, `[B, T, 3E]`, if a sequence looks at itself and all that is asked for is the
+    /// output: then they need not be cut apart.
+    fn packed(
+        &self,
+        query: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+        inputs: &AttentionInputs<'_>,
+    ) -> Result<Option<Tensor>> {
+        let InProjection::Stacked(weight) = &self.weights else {
+            return Ok(None);
+        };
+        let learned = |mask: Option<&Tensor>| mask.is_some_and(Tensor::needs_grad);
+        let fits = std::ptr::eq(query, key)
+            && std::ptr::eq(key, value)
+            && inputs.cache.is_none()
+            && !inputs.need_weights
+            && self.bias_kv.is_none()
+            && !self.add_zero_attn
+            && !learned(inputs.attn_mask)
+            && !learned(inputs.key_padding_mask);
+        let bias = self.in_bias.as_ref().map(Param::value);
+        fits.then(|| Ok(query.linear(&weight.value(), bias.as_ref())?))
+            .transpose()
     }
 
     /// A single sequence as a batch of one.
