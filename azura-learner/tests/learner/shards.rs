@@ -1,6 +1,6 @@
 //! `train.shards`: the mean of the whole batch, and the same bits for any number of threads.
 
-use azura_core::{DType, Rng, Store, Tensor, with_threads};
+use azura_core::{DType, Rng, Scope, Store, Tensor, with_threads};
 use azura_learner::layers::{
     BatchNorm1d, Ctx, Dropout, InstanceNorm1d, Linear, Module, Sequential, Tanh,
 };
@@ -119,7 +119,7 @@ fn a_number_that_cannot_be_is_refused() {
 
 #[test]
 fn a_layer_that_looks_at_the_whole_batch_refuses() -> Result<()> {
-    let run = |norm: Box<dyn Fn(&azura_core::Scope) -> Result<Sequential>>| -> Result<()> {
+    let run = |norm: fn(&Scope) -> Result<Sequential>| -> Result<()> {
         let store = Store::new(DType::F64);
         let p = store.root(Rng::new(1));
         let model = Weighted(norm(&p)?.with(Linear::new(2, 1, &p.at("last"))?));
@@ -133,9 +133,7 @@ fn a_layer_that_looks_at_the_whole_batch_refuses() -> Result<()> {
             .run(&mut Fit::new(store, model, data(), config))
             .map(drop)
     };
-    let batch = run(Box::new(|p| {
-        Ok(Sequential::new().with(BatchNorm1d::new(2, &p.at("norm"))?))
-    }));
+    let batch = run(|p| Ok(Sequential::new().with(BatchNorm1d::new(2, &p.at("norm"))?)));
     let (text, help) = refused(batch.unwrap_err());
     assert!(
         text.contains("train.shards") && text.contains("BatchNorm1d"),
@@ -143,10 +141,10 @@ fn a_layer_that_looks_at_the_whole_batch_refuses() -> Result<()> {
     );
     assert!(help.contains("leave it at 1"), "{help}");
     // Each sample by itself is no matter of the batch.
-    run(Box::new(|p| {
-        let norm = InstanceNorm1d::new(11, &p.at("norm"));
-        norm.map(|norm| Sequential::new().with(Alone(norm)))
-    }))
+    run(|p| {
+        let norm = InstanceNorm1d::new(1, &p.at("norm"))?;
+        Ok(Sequential::new().with(Alone(norm)))
+    })
 }
 
 /// Instance norm over a channel axis that was not there.

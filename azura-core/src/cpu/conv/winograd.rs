@@ -36,7 +36,7 @@ const TILES: Range<usize> = 28..84;
 /// Outputs whose products are made together.
 const OUTPUTS: usize = 64;
 /// Multiply-adds that are worth a thread of their own.
-const PART_WORK: usize = 1 << 18;
+const PART_WORK: usize = crate::cpu::threads::grain::PRODUCT;
 /// Sixteen kernels to be transformed that are.
 const WEIGHTS: usize = 64;
 
