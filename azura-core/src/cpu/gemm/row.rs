@@ -4,19 +4,18 @@
 //! them are read side by side, eight numbers of each at a time, which are transposed on the way: every sum is the same
 //! chain over k as in the other kernels.
 
+use super::walk::Out;
 use super::{Act, Mat, Real, k_blocks};
 use crate::cpu::simd::InstructionSet;
-use crate::cpu::threads::{parallel, part, threads};
-
-use super::walk::Out;
+use crate::cpu::threads::{grain, parallel, part, threads};
 
 /// Columns of the product that are made side by side: two chains of fused multiply-adds in flight, and so few places
 /// to read from that the next ones can be asked for in time (with 32 columns and without asking: 0.6 of the speed where B
 /// comes from memory).
 const COLS: usize = 16;
 
-/// Multiply-adds that are worth a thread of their own: as many numbers are read, which takes some 3 µs.
-const PART_WORK: usize = 1 << 14;
+/// Multiply-adds that are worth a thread of their own.
+const PART_WORK: usize = grain::ROW;
 
 /// `sums[j] = Σ a[p]·b[p + j·b_col]` over `p` below `k`, in order, for `j` below [`COLS`]. What `b_col·COLS` elements further on
 /// stands may be fetched into the cache.

@@ -2,11 +2,23 @@
 //!
 //! A constant is a number of elements or multiply-adds, never a time and nothing that is asked of the machine: how a kernel is cut
 //! follows from sizes and the budget, and the results do not follow from it at all.
+
+/// Elements of a loop over them.
 pub(crate) const ELEMENTS: usize = 16 * 1024;
+/// Numbers that a reduction reads.
 pub(crate) const INPUTS: usize = 32 * 1024;
+/// Elements of rows of a softmax: an exponential each.
 pub(crate) const SOFTMAX: usize = 8 * 1024;
+/// Elements of rows that are sorted.
 pub(crate) const SORT: usize = 1024;
+/// Random numbers.
 pub(crate) const RANDOM: usize = 8 * 1024;
+/// Elements that are dropped or not: four decisions from one block of random bits.
 pub(crate) const DROPOUT: usize = 32 * 1024;
+/// Multiply-adds of a product of matrices: some 8 µs at 60 GFLOP/s, where handing out a part takes 1 to 2 µs. Products of twice this
+/// are 1.3 to 1.4 times as fast on two threads.
 pub(crate) const PRODUCT: usize = 1 << 18;
+/// Multiply-adds of one row by a transposed matrix: as many numbers are read, which takes some 3 µs.
+pub(crate) const ROW: usize = 1 << 14;
+/// Multiply-adds of a convolution of single channels.
 pub(crate) const DEPTHWISE: usize = 1 << 16;
