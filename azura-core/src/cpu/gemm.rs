@@ -38,19 +38,12 @@ pub(crate) trait Real:
     const K_BLOCK: usize;
     /// The kernels for an instruction set that this processor has.
     fn kernels(set: InstructionSet) -> &'static Kernels<Self>;
-    /// The kernel of a single row by a transposed B, where there is one of its own.
-    fn row_dots(_set: InstructionSet) -> Option<row::DotsFn<Self>> {
-        None
-    }
 }
 
 impl Real for f32 {
     const K_BLOCK: usize = 512;
     fn kernels(set: InstructionSet) -> &'static Kernels<Self> {
         tile::f32_kernels(set)
-    }
-    fn row_dots(set: InstructionSet) -> Option<row::DotsFn<Self>> {
-        row::f32_dots(set)
     }
 }
 
@@ -465,10 +458,9 @@ unsafe fn run<T: Real>(
         && (m, b.row_stride, a.col_stride) == (1, 1, 1)
         && b.col_stride != 1
         && k > 0
-        && let Some(dots) = T::row_dots(set)
     {
         // SAFETY: the caller's contract; the sizes were compared above.
-        return unsafe { row::run(dots, a, b, &out) };
+        return unsafe { row::run(kernels.dots, a, b, &out) };
     }
     let (rows, cols) = grid(kernels, m, n, k, &b);
     let unit = 2 * kernels.lanes;

@@ -55,7 +55,6 @@ pub(crate) unsafe fn gemm_bands<'a, T: Real>(
                         let rows = size + usize::from(t < longer);
                         let at = row * a.row_stride + k.start * a.col_stride;
                         let tile = Tile {
-                            start: T::default(),
                             k: k.len(),
                             blocks: &[0],
                             a: a.data.as_ptr().wrapping_add(at),

@@ -201,7 +201,6 @@ impl<T: Real> Product<'_, '_, T> {
             for Group { cols: rows, stride } in tiles.clone() {
                 let at = rows.start * self.cols + panel.cols.start;
                 let tile = Tile {
-                    start: T::default(),
                     k: k.len(),
                     blocks: &[0],
                     a: a.as_ptr(),

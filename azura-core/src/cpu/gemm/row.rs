@@ -1,18 +1,19 @@
 //! One row times a transposed matrix: what a fully connected layer is for a single sample, such as a token.
 //!
-//! Each element of B is needed once, so the time is that of reading B. Its rows stand one after the other, and 16 of
-//! them are read side by side, eight numbers of each at a time, which are transposed on the way: every sum is the same
+//! Each element of B is needed once, so the time is that of reading B. Its columns stand one after the other, and 16 of
+//! them are read side by side, a vector of each at a time, which are transposed on the way: every sum is the same
 //! chain over k as in the other kernels.
 
+use super::lanes::Lanes;
 use super::walk::Out;
 use super::{Act, Mat, Real, k_blocks};
-use crate::cpu::simd::InstructionSet;
 use crate::cpu::threads::{grain, parallel, part, threads};
+use std::sync::atomic::{Ordering, compiler_fence};
 
-/// Columns of the product that are made side by side: two chains of fused multiply-adds in flight, and so few places
-/// to read from that the next ones can be asked for in time (with 32 columns and without asking: 0.6 of the speed where B
-/// comes from memory).
-const COLS: usize = 16;
+/// Columns of the product that are made side by side: two chains of fused multiply-adds in flight with vectors of eight, and so
+/// few places to read from that the next ones can be asked for in time (with 32 columns and without asking: 0.6 of the speed
+/// where B comes from memory).
+pub(super) const COLS: usize = 16;
 
 /// Multiply-adds that are worth a thread of their own.
 const PART_WORK: usize = grain::ROW;
@@ -21,18 +22,74 @@ const PART_WORK: usize = grain::ROW;
 /// stands may be fetched into the cache.
 ///
 /// # Safety
-/// The processor has the instruction set, and the pointers are valid for what is read and written.
-pub(crate) type DotsFn<E> =
+/// The processor has the instruction set that the function was compiled for, and the pointers are valid for what is read.
+pub(super) type DotsFn<E> =
     unsafe fn(k: usize, a: *const E, b: *const E, b_col: usize, sums: &mut [E; COLS]);
 
-/// The kernel for `set`, if there is one.
-pub(super) fn f32_dots(set: InstructionSet) -> Option<DotsFn<f32>> {
-    #[cfg(target_arch = "x86_64")]
-    if set != InstructionSet::Portable {
-        return Some(x86::dots);
+/// The same in `G` groups of `N` columns, of which `block` transposes `N` elements each.
+///
+/// # Safety
+/// As for [`DotsFn`].
+#[inline(always)]
+pub(super) unsafe fn dots<V: Lanes, const N: usize, const G: usize>(
+    k: usize,
+    a: *const V::E,
+    b: *const V::E,
+    b_col: usize,
+    sums: &mut [V::E; COLS],
+    block: impl Fn([*const V::E; N]) -> [V; N],
+) {
+    const { assert!(V::N == N && N * G == COLS) };
+    // SAFETY: the caller's contract; k stays below its number.
+    unsafe {
+        let mut acc = [V::zero(); G];
+        let whole = k - k % N;
+        for p in (0..whole).step_by(N) {
+            for (g, sum) in acc.iter_mut().enumerate() {
+                let src = b.wrapping_add(N * g * b_col + p);
+                let mut from = [src; N];
+                for (u, from) in from.iter_mut().enumerate() {
+                    *from = src.wrapping_add(u * b_col);
+                    if p % (LINE / size_of::<V::E>()) == 0 {
+                        prefetch(from.wrapping_add(COLS * b_col));
+                    }
+                }
+                for (u, y) in block(from).into_iter().enumerate() {
+                    *sum = V::splat(a.add(p + u)).fma(y, *sum);
+                }
+                // No instruction. The compiler would load all groups first and spill them.
+                compiler_fence(Ordering::SeqCst);
+            }
+        }
+        for p in whole..k {
+            for (g, sum) in acc.iter_mut().enumerate() {
+                let mut row = [b.read(); N];
+                for (u, x) in row.iter_mut().enumerate() {
+                    *x = b.wrapping_add((N * g + u) * b_col + p).read();
+                }
+                *sum = V::splat(a.add(p)).fma(V::load(row.as_ptr()), *sum);
+            }
+        }
+        for (g, sum) in acc.into_iter().enumerate() {
+            sum.store(sums.as_mut_ptr().add(N * g));
+        }
     }
-    let _ = set;
-    None
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Asks for the cache line at `p`: a hint, which nothing depends on.
+#[inline(always)]
+fn prefetch<T>(p: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint reads nothing, so any address will do; every x86-64 processor has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
 }
 
 /// Makes all of C, which is one row.
@@ -110,125 +167,57 @@ unsafe fn columns<T: Real>(
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::COLS;
-    use std::arch::x86_64::*;
-    use std::sync::atomic::{Ordering, compiler_fence};
-
-    /// 8 × 8 in registers. Halves of rows four apart are put together by the loads, which takes the place of the last of
-    /// three rounds of shuffles.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn turned(src: *const f32, step: usize) -> [__m256; 8] {
-        let mut columns = [_mm256_setzero_ps(); 8];
-        for half in 0..2 {
-            let mut r = [_mm256_setzero_ps(); 4];
-            for (i, r) in r.iter_mut().enumerate() {
-                // SAFETY: the caller vouches for 8 elements of each of 8 rows.
-                unsafe {
-                    let low = _mm_loadu_ps(src.add(i * step + 4 * half));
-                    let high = _mm_loadu_ps(src.add((i + 4) * step + 4 * half));
-                    *r = _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high);
-                }
-            }
-            let (a, b) = (
-                _mm256_unpacklo_ps(r[0], r[1]),
-                _mm256_unpackhi_ps(r[0], r[1]),
-            );
-            let (c, d) = (
-                _mm256_unpacklo_ps(r[2], r[3]),
-                _mm256_unpackhi_ps(r[2], r[3]),
-            );
-            columns[4 * half] = _mm256_shuffle_ps::<0x44>(a, c);
-            columns[4 * half + 1] = _mm256_shuffle_ps::<0xee>(a, c);
-            columns[4 * half + 2] = _mm256_shuffle_ps::<0x44>(b, d);
-            columns[4 * half + 3] = _mm256_shuffle_ps::<0xee>(b, d);
-        }
-        columns
-    }
-
-    /// [`super::DotsFn`] of f32.
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn dots(
-        k: usize,
-        a: *const f32,
-        b: *const f32,
-        b_col: usize,
-        sums: &mut [f32; COLS],
-    ) {
-        let mut acc = [_mm256_setzero_ps(); 2];
-        let whole = k - k % 8;
-        for p in (0..whole).step_by(8) {
-            for (g, sum) in acc.iter_mut().enumerate() {
-                let src = b.wrapping_add(8 * g * b_col + p);
-                if p % 16 == 0 {
-                    for u in 0..8 {
-                        let next = src.wrapping_add((COLS + u) * b_col);
-                        _mm_prefetch::<_MM_HINT_T0>(next.cast());
-                    }
-                }
-                // SAFETY: the caller vouches for `k` elements of each column of B and of A.
-                unsafe {
-                    for (u, y) in turned(src, b_col).into_iter().enumerate() {
-                        *sum = _mm256_fmadd_ps(_mm256_set1_ps(*a.add(p + u)), y, *sum);
-                    }
-                }
-                // No instruction. The compiler would load both groups first and spill them.
-                compiler_fence(Ordering::SeqCst);
-            }
-        }
-        for (sums, acc) in sums.chunks_exact_mut(8).zip(acc) {
-            // SAFETY: eight elements.
-            unsafe { _mm256_storeu_ps(sums.as_mut_ptr(), acc) };
-        }
-        for p in whole..k {
-            for (j, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: as above.
-                *sum = unsafe { f32::mul_add(*a.add(p), *b.add(p + j * b_col), *sum) };
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{Act, Epilogue, Mat, gemm};
+    use super::super::{Act, Epilogue, Mat, Real, gemm};
+    use crate::cpu::simd::for_each_set;
     use crate::cpu::threads::with_threads;
 
     /// Any numbers, of both signs.
-    fn numbers(len: usize) -> Vec<f32> {
-        let number = |i: usize| ((i * 7919 + 13) % 1009) as f32 / 500.0 - 1.0;
+    fn numbers<T: Real>(len: usize) -> Vec<T> {
+        let number = |i: usize| T::lit(((i * 7919 + 13) % 1009) as f64 / 500.0 - 1.0);
         (0..len).map(number).collect()
+    }
+
+    fn check<T: Real>(n: usize, k: usize, most_threads: usize) {
+        let (a, b, bias) = (numbers::<T>(3 * k), numbers::<T>(n * k), numbers::<T>(n));
+        let (a, b) = (Mat::new(&a, 3, k), Mat::new(&b, n, k).t());
+        for case in 0..8 {
+            let epilogue = Epilogue {
+                accumulate: case & 1 == 1,
+                bias: (case & 2 == 2).then_some(&bias[..]),
+                act: if case & 4 == 4 { Act::Relu } else { Act::None },
+                map: (case == 5)
+                    .then_some(|row| row.iter_mut().for_each(|x| *x = *x + T::lit(1.0))),
+                ..Epilogue::default()
+            };
+            let mut whole = numbers::<T>(3 * n);
+            gemm(a, b, &mut whole, n, epilogue);
+            for threads in 1..=most_threads {
+                let mut rows = numbers::<T>(3 * n);
+                for (i, row) in rows.chunks_exact_mut(n).enumerate() {
+                    with_threads(threads, || gemm(a.rows(i..i + 1), b, row, n, epilogue));
+                }
+                // Debug formatting tells zeros of both signs apart, and shortest digits are one number's only.
+                let bits = |x: &[T]| format!("{x:?}");
+                assert!(
+                    bits(&rows) == bits(&whole),
+                    "{n} x {k}, case {case}, {threads} threads"
+                );
+            }
+        }
     }
 
     #[test]
     fn one_row_has_the_bits_of_many() {
         for (n, k) in [(40, 1100), (16, 8), (17, 513), (5, 3), (300, 128)] {
-            let (a, b, bias) = (numbers(3 * k), numbers(n * k), numbers(n));
-            let (a, b) = (Mat::new(&a, 3, k), Mat::new(&b, n, k).t());
-            for case in 0..8 {
-                let epilogue = Epilogue {
-                    accumulate: case & 1 == 1,
-                    bias: (case & 2 == 2).then_some(&bias[..]),
-                    act: if case & 4 == 4 { Act::Relu } else { Act::None },
-                    map: (case == 5).then_some(|row| row.iter_mut().for_each(|x| *x += 1.0)),
-                    ..Epilogue::default()
-                };
-                let mut whole = numbers(3 * n);
-                gemm(a, b, &mut whole, n, epilogue);
-                for threads in 1..=3 {
-                    let mut rows = numbers(3 * n);
-                    for (i, row) in rows.chunks_exact_mut(n).enumerate() {
-                        with_threads(threads, || gemm(a.rows(i..i + 1), b, row, n, epilogue));
-                    }
-                    let same = rows
-                        .iter()
-                        .zip(&whole)
-                        .all(|(x, y)| x.to_bits() == y.to_bits());
-                    assert!(same, "{n} x {k}, case {case}, {threads} threads");
-                }
-            }
+            check::<f32>(n, k, 3);
+            check::<f64>(n, k, 3);
+            // Workers would take the widest set.
+            for_each_set(|_| {
+                check::<f32>(n, k, 1);
+                check::<f64>(n, k, 1);
+            });
         }
     }
 }

@@ -128,7 +128,6 @@ impl<'a, T: Real> TapWeights<'a, T> {
                             self.taps * (chunk.start * self.rows + rows.start * chunk.len());
                         let bias = bias.filter(|_| finish).map(|bias| &bias[rows.start..]);
                         let tile = Tile {
-                            start: T::default(),
                             k: chunk.len(),
                             blocks: source.offsets,
                             a: self.data[start..].as_ptr(),
@@ -199,7 +198,6 @@ pub(crate) fn add_tap_gradient<'a, T: Real>(
             for t in 0..channels.div_ceil(height) {
                 let rows = tile(kernels, channels, t);
                 let tile = Tile {
-                    start: T::default(),
                     k: source.cols,
                     blocks,
                     a: source.data[offset + rows.start * source.channel..].as_ptr(),

@@ -1,13 +1,11 @@
 //! The micro-kernel: one tile of C, held in registers over a block of k.
 
 use super::lanes::{Lanes, Wide};
+use super::row::{COLS, DotsFn, dots};
 use crate::cpu::simd::InstructionSet;
-use std::sync::atomic::{Ordering, compiler_fence};
 
 /// What one call of the micro-kernel works on. Rows, columns and vectors of the tile are fixed by the function called.
 pub(crate) struct Tile<'a, E> {
-    /// What each sum begins with: 0, or -0 where B holds sums already, whose sign of zero stays.
-    pub start: E,
     /// Length of the sum over one block of B.
     pub k: usize,
     /// Where each block of B begins, from `b` on: the sum goes through all of them, and A goes on from one to the next.
@@ -65,21 +63,6 @@ pub(crate) struct Kernels<E: 'static> {
 pub(crate) type TransposeFn<E> =
     unsafe fn(src: *const E, src_row: usize, dst: *mut E, dst_row: usize, rows: usize, cols: usize);
 
-/// `sums[j] = Σ a[p·a_col]·b[p + j·b_col]` over `p` below `k`, in order, for `j` below `cols`, which is positive. There is room for
-/// two vectors of sums.
-///
-/// # Safety
-/// As for [`TileFn`].
-pub(crate) type DotsFn<E> = unsafe fn(
-    k: usize,
-    a: *const E,
-    a_col: usize,
-    b: *const E,
-    b_col: usize,
-    cols: usize,
-    sums: *mut E,
-);
-
 /// The accumulators are one chain of fused multiply-adds each, in the order of k, so an element's bits depend neither
 /// on its place in a tile nor on the size of the tile.
 #[inline(always)]
@@ -134,7 +117,7 @@ unsafe fn sum<V: Lanes, const MR: usize, const NV: usize>(
 ) -> [[V; NV]; MR] {
     // SAFETY: the caller vouches for the tile and the instruction set.
     unsafe {
-        let mut acc = [[V::splat(&raw const t.start); NV]; MR];
+        let mut acc = [[V::zero(); NV]; MR];
         let mut a = t.a;
         for block in t.blocks {
             let mut b = t.b.wrapping_add(*block);
@@ -222,53 +205,6 @@ unsafe fn transpose<V: Lanes, const N: usize>(
     }
 }
 
-/// `G` groups of `N` columns of a transposed B against one row of A, transposed in registers on the way.
-///
-/// # Safety
-/// As for [`DotsFn`]; columns beyond `cols` are read as the last one, and a sum is written for each.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)] // Two operands with their strides and sizes.
-unsafe fn dots<V: Lanes, const N: usize, const G: usize>(
-    k: usize,
-    a: *const V::E,
-    a_col: usize,
-    b: *const V::E,
-    b_col: usize,
-    cols: usize,
-    sums: *mut V::E,
-    block: impl Fn([*const V::E; N]) -> [V; N],
-) {
-    // SAFETY: columns are clamped and k stays below its number.
-    unsafe {
-        let column = |j: usize| b.add(j.min(cols - 1) * b_col);
-        let mut acc = [V::zero(); G];
-        let whole = k - k % N;
-        for p in (0..whole).step_by(N) {
-            for (g, sum) in acc.iter_mut().enumerate() {
-                let mut from = [b; N];
-                for (u, from) in from.iter_mut().enumerate() {
-                    *from = column(g * N + u).add(p);
-                }
-                let rows = block(from);
-                for (u, y) in rows.into_iter().enumerate() {
-                    *sum = V::splat(a.add((p + u) * a_col)).fma(y, *sum);
-                }
-                // No instruction. The compiler would load all groups first and spill most of them: 3.6 times as slow.
-                compiler_fence(Ordering::SeqCst);
-            }
-        }
-        for p in whole..k {
-            for (g, sum) in acc.iter_mut().enumerate() {
-                let row: [V::E; N] = std::array::from_fn(|u| column(g * N + u).add(p).read());
-                *sum = V::splat(a.add(p * a_col)).fma(V::load(row.as_ptr()), *sum);
-            }
-        }
-        for (g, sum) in acc.into_iter().enumerate() {
-            sum.store(sums.add(g * N));
-        }
-    }
-}
-
 macro_rules! kernels {
     ($name:ident, $E:ty, $V:ty, $(#[$feature:meta])? $block:literal, $T:ty, $transpose_block:expr, [$($mr:literal)*]) => {
         pub(super) static $name: Kernels<$E> = {
@@ -286,28 +222,10 @@ macro_rules! kernels {
                 }
             }
             $(#[$feature])?
-            unsafe fn dot(
-                k: usize,
-                a: *const $E,
-                a_col: usize,
-                b: *const $E,
-                b_col: usize,
-                cols: usize,
-                sums: *mut $E,
-            ) {
-                // SAFETY: the caller's contract; sums are at most rounded up to whole groups, which divide two vectors.
+            unsafe fn dot(k: usize, a: *const $E, b: *const $E, b_col: usize, sums: &mut [$E; COLS]) {
+                // SAFETY: the caller's contract.
                 unsafe {
-                    let mut j = 0;
-                    while j + 4 * $block <= cols {
-                        let (b, sums) = (b.add(j * b_col), sums.add(j));
-                        dots::<$T, $block, 4>(k, a, a_col, b, b_col, 4 * $block, sums, |s| $transpose_block(s));
-                        j += 4 * $block;
-                    }
-                    while j < cols {
-                        let (b, sums) = (b.add(j * b_col), sums.add(j));
-                        dots::<$T, $block, 1>(k, a, a_col, b, b_col, cols - j, sums, |s| $transpose_block(s));
-                        j += $block;
-                    }
+                    dots::<$T, $block, { COLS / $block }>(k, a, b, b_col, sums, |s| $transpose_block(s));
                 }
             }
             Kernels {
@@ -333,7 +251,7 @@ kernels!(PORTABLE_F64, f64, Wide<f64, 2>, 1, Wide<f64, 1>, single, [1 2 3 4 5 6]
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Kernels, Lanes, Tile, TileFn, dots, tile, transpose};
+    use super::{COLS, Kernels, Lanes, Tile, TileFn, dots, tile, transpose};
     use std::arch::x86_64::*;
 
     /// 8 × 8 in registers: halves of two rows are put together on the way from memory, which leaves only shuffles inside of

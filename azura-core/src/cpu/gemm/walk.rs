@@ -194,7 +194,7 @@ impl<T: Real> Part<'_, T> {
             };
             let run = self.kernels.tiles[tile.len() - 1][vectors - 1];
             // SAFETY: the kernel is of the tile's size; the rest is the caller's contract.
-            unsafe { self.tile(run, T::default(), a, b, k.len(), k, &tile, cols) };
+            unsafe { self.tile(run, a, b, k, &tile, cols) };
         }
     }
 
@@ -215,19 +215,15 @@ impl<T: Real> Part<'_, T> {
         }
     }
 
-    /// One tile over the block `k`; after the last k with its bias and activation. `terms` is the length of `k`, or 1
-    /// if `b` holds sums over `k` that were made before; they begin with `start`.
+    /// One tile over the block `k`; after the last k with its bias and activation.
     ///
     /// # Safety
-    /// `run` takes tiles of this size, the sources hold `terms` steps; the rest as for [`Part::run`].
-    #[allow(clippy::too_many_arguments)] // Two operands and where they stand.
+    /// `run` takes tiles of this size, the sources hold that many steps; the rest as for [`Part::run`].
     unsafe fn tile(
         &self,
         run: TileFn<T>,
-        start: T,
         a: Source<T>,
         b: Source<T>,
-        terms: usize,
         k: &Range<usize>,
         rows: &Range<usize>,
         cols: &Range<usize>,
@@ -242,8 +238,7 @@ impl<T: Real> Part<'_, T> {
         let finish = k.end == self.a.cols;
         let c = c.get().wrapping_add(row * stride + cols.start);
         let tile = Tile {
-            start,
-            k: terms,
+            k: k.len(),
             blocks: &[0],
             a: a.at,
             a_row: a.row,
@@ -276,7 +271,7 @@ impl<T: Real> Part<'_, T> {
         }
     }
 
-    /// A single row: B is read once and from where it is, whichever way it lies. The sums are the same chains.
+    /// A single row by rows of B: they are read once and from where they are. The sums are the same chains.
     ///
     /// # Safety
     /// As for [`Part::run`].
@@ -300,55 +295,13 @@ impl<T: Real> Part<'_, T> {
                     unsafe {
                         self.tile(
                             self.kernels.row,
-                            T::default(),
                             self.rows_of_a(0, k.start),
                             source,
-                            k.len(),
                             &k,
                             &(0..1),
                             &now,
                         );
                     };
-                }
-                cols.start = now.end;
-            }
-        } else if b.row_stride == 1 && self.a.cols > 0 {
-            let (one, unit) = (T::lit(1.0), 2 * self.kernels.lanes);
-            while !cols.is_empty() {
-                let now = cols.start..(cols.start + unit).min(cols.end);
-                for k in k_blocks::<T>(self.a.cols) {
-                    let mut sums = [T::default(); MAX_UNIT];
-                    let a = self.rows_of_a(0, k.start);
-                    let at = b
-                        .data
-                        .as_ptr()
-                        .wrapping_add(k.start + now.start * b.col_stride);
-                    // SAFETY: these columns exist, and two vectors are at most `MAX_UNIT` long.
-                    unsafe {
-                        (self.kernels.dots)(
-                            k.len(),
-                            a.at,
-                            a.step,
-                            at,
-                            b.col_stride,
-                            now.len(),
-                            sums.as_mut_ptr(),
-                        );
-                    };
-                    // -0 and 1 times a sum is the sum, a zero's sign too: the tile only finishes it.
-                    let ones = Source {
-                        at: &raw const one,
-                        row: 0,
-                        step: 0,
-                    };
-                    let source = Source {
-                        at: sums.as_ptr(),
-                        row: 0,
-                        step: 0,
-                    };
-                    let run = self.kernels.tiles[0][now.len().div_ceil(self.kernels.lanes) - 1];
-                    // SAFETY: as above; whole vectors of `sums` are there to be read.
-                    unsafe { self.tile(run, T::lit(-0.0), ones, source, 1, &k, &(0..1), &now) };
                 }
                 cols.start = now.end;
             }
@@ -359,6 +312,3 @@ impl<T: Real> Part<'_, T> {
         }
     }
 }
-
-/// Two vectors of the widest kernels.
-const MAX_UNIT: usize = 32;

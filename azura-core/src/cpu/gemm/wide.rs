@@ -90,7 +90,6 @@ pub(crate) fn gemm_wide<T: Real>(a: Mat<'_, T>, b: WideB<'_, T>, c: &mut [T], ac
                 let c = &mut c[first + at..];
                 let cols = c.len().min(vectors * lanes);
                 let tile = Tile {
-                    start: T::default(),
                     k: k.len(),
                     blocks: &[0],
                     a: a.data.as_ptr().wrapping_add(k.start * a.col_stride),
