@@ -33,7 +33,7 @@ pub(crate) use wide::{WideB, gemm_wide};
 pub(crate) trait Real:
     Num + Default + PartialOrd + Send + Sync + std::fmt::Debug + 'static
 {
-    /// The longest block of k: a panel of B two vectors wide and a tile of A must stay in the L2 cache beside the rest
+    /// The longest block of k: a panel of B and a tile of A must stay in the L2 cache beside the rest
     /// of A.
     const K_BLOCK: usize;
     /// The kernels for an instruction set that this processor has.
@@ -463,7 +463,7 @@ unsafe fn run<T: Real>(
         return unsafe { row::run(kernels.dots, a, b, &out) };
     }
     let (rows, cols) = grid(kernels, m, n, k, &b);
-    let unit = 2 * kernels.lanes;
+    let unit = kernels.width(n);
     let panels = n.div_ceil(unit);
     parallel(rows * cols, |i| {
         let rows = part(m, rows, i / cols);
@@ -474,6 +474,7 @@ unsafe fn run<T: Real>(
             a: a.row_range(&rows),
             b,
             first_row: rows.start,
+            unit,
             cols,
             out: &out,
         };
@@ -492,7 +493,7 @@ fn grid<T: Real>(
     b: &Right<'_, T>,
 ) -> (usize, usize) {
     let parts = threads().min(work(m, n, k) / PART_WORK).max(1);
-    let unit = 2 * kernels.lanes;
+    let unit = kernels.width(n);
     let copy = match b {
         Right::Packed(_) => 0,
         Right::Plain(b) if b.col_stride == 1 => 2,

@@ -83,6 +83,30 @@ pub(crate) fn for_each_set(mut f: impl FnMut(InstructionSet)) {
     }
 }
 
+/// Bytes of a cache line.
+pub(crate) const LINE: usize = 64;
+
+/// Asks for the cache line at `p`: a hint, which nothing depends on.
+#[inline(always)]
+pub(crate) fn prefetch<T>(p: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint reads nothing, so any address will do; every x86-64 processor has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
+
+/// Asks for `len` elements from `p` on.
+#[inline(always)]
+pub(crate) fn prefetch_all<T>(p: *const T, len: usize) {
+    for at in (0..len * size_of::<T>()).step_by(LINE) {
+        prefetch(p.cast::<u8>().wrapping_add(at));
+    }
+}
+
 /// A loop to be compiled for each instruction set. `run` must be `#[inline(always)]`.
 pub(crate) trait Kernel {
     fn run(self);

@@ -13,8 +13,8 @@ const TILE: usize = 128 * 1024;
 /// Columns of a tile at least: fewer would read all weights too often.
 const FEWEST: usize = 128;
 const MOST: usize = 1024;
-/// Tiles are made of whole panels on every instruction set.
-const PANEL: usize = 32;
+/// Tiles are made of whole panels on every instruction set: three vectors of AVX-512, or two of others.
+const PANEL: usize = 48;
 /// Images with fewer columns than this share tiles.
 const SMALL_IMAGE: usize = 256;
 /// Multiply-adds that are worth a thread of their own.

@@ -379,7 +379,8 @@ impl<'a> Shifted<'a> {
                     sums.fill(T::default());
                     let offsets = self.offsets(inputs.len());
                     let source_room = self.room(inputs.len());
-                    let dy_room = self.lines * self.wide * 2 * LANES;
+                    // A panel of the widest vectors.
+                    let dy_room = self.lines * self.wide * 3 * LANES;
                     with_slice(source_room + dy_room, |room| {
                         let (source, packed) = room.split_at_mut(source_room);
                         for strip in (0..self.strip_count()).map(|i| self.strip(i)) {

@@ -3,7 +3,7 @@
 use super::tile::Tile;
 use super::{Mat, PackedB, Real, k_blocks};
 
-/// Panels of B that stay in the L2 cache while all left-hand sides pass: 128 KiB with 256 rows of AVX-512.
+/// Panels of B that stay in the L2 cache while all left-hand sides pass: 192 KiB with 256 rows of AVX-512.
 const PANELS: usize = 4;
 
 /// `C(i) = A(i)·B [+ C(i)] [+ bias]` for `i` below `count`, on this thread; `band` gives A and the first element of C. B is
@@ -23,13 +23,13 @@ pub(crate) unsafe fn gemm_bands<'a, T: Real>(
     accumulate: bool,
 ) {
     let kernels = T::kernels(b.set);
-    let (lanes, most) = (kernels.lanes, kernels.tiles.len());
+    let (lanes, unit, most) = (kernels.lanes, kernels.width(b.cols), kernels.tiles.len());
     assert!(
         bias.is_none_or(|bias| bias.len() == b.cols),
         "one bias for each column"
     );
-    for first in (0..b.cols).step_by(PANELS * 2 * lanes) {
-        let end = (first + PANELS * 2 * lanes).min(b.cols);
+    for first in (0..b.cols).step_by(PANELS * unit) {
+        let end = (first + PANELS * unit).min(b.cols);
         for i in 0..count {
             let (a, c) = band(i);
             assert_eq!(a.cols, b.rows, "columns of A must equal rows of B");
@@ -43,9 +43,9 @@ pub(crate) unsafe fn gemm_bands<'a, T: Real>(
                 continue;
             }
             for k in k_blocks::<T>(b.rows) {
-                for j in (first..end).step_by(2 * lanes) {
-                    let vectors = if end - j > lanes { 2 } else { 1 };
-                    let cols = (end - j).min(2 * lanes);
+                for j in (first..end).step_by(unit) {
+                    let cols = (end - j).min(unit);
+                    let vectors = cols.div_ceil(lanes);
                     let bias = match bias {
                         Some(bias) if k.end == b.rows => bias[j..].as_ptr(),
                         _ => std::ptr::null(),

@@ -68,12 +68,12 @@ struct Product<'f, 'a, T> {
 }
 
 impl<T: Real> Product<'_, '_, T> {
-    /// Two vectors of columns each, and what is left.
+    /// As wide as the kernels', and what is left.
     fn panels(&self, kernels: &Kernels<T>) -> Groups {
         Groups {
             next: 0,
             end: self.cols,
-            size: 2 * kernels.lanes,
+            size: kernels.width(self.cols),
             longer: 0,
             unit: kernels.lanes,
         }
@@ -267,7 +267,9 @@ impl<T: Real> Kernel for Copy<'_, '_, T> {
                     // SAFETY: row `first + i` of a block that has room for all rows, as asserted.
                     unsafe {
                         match stride {
+                            48 => copy_row::<T, 48>(from, &cols, to),
                             32 => copy_row::<T, 32>(from, &cols, to),
+                            24 => copy_row::<T, 24>(from, &cols, to),
                             16 => copy_row::<T, 16>(from, &cols, to),
                             8 => copy_row::<T, 8>(from, &cols, to),
                             4 => copy_row::<T, 4>(from, &cols, to),

@@ -75,7 +75,9 @@ pub(super) unsafe fn panel<T: Real>(
             .add(k.start * b.row_stride + cols.start * b.col_stride);
         if b.col_stride == 1 {
             match (cols.len() == width, width) {
+                (true, 48) => copy_rows::<T, 48>(src, b.row_stride, dst, k.len()),
                 (true, 32) => copy_rows::<T, 32>(src, b.row_stride, dst, k.len()),
+                (true, 24) => copy_rows::<T, 24>(src, b.row_stride, dst, k.len()),
                 (true, 16) => copy_rows::<T, 16>(src, b.row_stride, dst, k.len()),
                 (true, 8) => copy_rows::<T, 8>(src, b.row_stride, dst, k.len()),
                 (true, 4) => copy_rows::<T, 4>(src, b.row_stride, dst, k.len()),
@@ -153,6 +155,9 @@ unsafe fn copy_few<T: Copy>(src: *const T, dst: *mut T, len: usize) {
     }
 }
 
+/// Columns of A that [`tiles`] copies together.
+const COLUMNS: usize = 8;
+
 /// The step from one k to the next in a packed tile of `rows` rows of A.
 pub(super) fn tile_stride<T: Real>(kernels: &Kernels<T>, rows: usize) -> usize {
     rows.next_multiple_of(kernels.block)
@@ -182,12 +187,17 @@ pub(super) unsafe fn tiles<T: Real>(
             .as_ptr()
             .wrapping_add(rows.start * a.row_stride + k.start * a.col_stride);
         if a.row_stride == 1 {
-            // The elements of one k stand together in A too, in a page of their own: each is visited once.
-            for p in 0..k.len() {
-                let (mut from, mut to) = (src.add(p * a.col_stride), dst);
+            // The elements of one k stand together in A too: each is visited once, and some of them together, since the places of
+            // one k in all tiles compete for the same lines of the first-level cache.
+            for first in (0..k.len()).step_by(COLUMNS) {
+                let some = first..(first + COLUMNS).min(k.len());
+                let (mut from, mut to) = (src, dst);
                 for t in 0..tiles {
-                    let (len, stride) = (tile(t).len(), tile_stride(kernels, tile(t).len()));
-                    copy_few(from, to.add(p * stride), len);
+                    let len = tile(t).len();
+                    let stride = tile_stride(kernels, len);
+                    for p in some.clone() {
+                        copy_few(from.add(p * a.col_stride), to.add(p * stride), len);
+                    }
                     (from, to) = (from.add(len), to.add(stride * k.len()));
                 }
             }
@@ -240,7 +250,7 @@ impl<T: Real> PackedB<'_, T> {
         let kernels = T::kernels(set);
         let (rows, cols) = (b.rows, b.cols);
         let padded = cols.next_multiple_of(kernels.lanes);
-        let width = 2 * kernels.lanes;
+        let width = kernels.width(cols);
         with_scratch(padded * rows, |data: *mut T| {
             for k in k_blocks::<T>(rows) {
                 for j in (0..cols).step_by(width) {
@@ -283,12 +293,13 @@ impl<'a, T: Real> PackedB<'a, T> {
         mut fill: impl FnMut(Range<usize>, Range<usize>, usize, &mut [T]),
     ) -> Self {
         let set = InstructionSet::current();
-        let lanes = T::kernels(set).lanes;
+        let kernels = T::kernels(set);
+        let (lanes, unit) = (kernels.lanes, kernels.width(cols));
         let padded = cols.next_multiple_of(lanes);
         let data = &mut data[..padded * rows];
         for k in k_blocks::<T>(rows) {
-            for j in (0..cols).step_by(2 * lanes) {
-                let panel_cols = j..(j + 2 * lanes).min(cols);
+            for j in (0..cols).step_by(unit) {
+                let panel_cols = j..(j + unit).min(cols);
                 let width = panel_cols.len().next_multiple_of(lanes);
                 let start = k.start * padded + j * k.len();
                 let panel = &mut data[start..start + k.len() * width];
@@ -314,7 +325,7 @@ impl<T> PackedB<'_, T> {
         self.cols
     }
 
-    /// The elements from the panel on that holds column `j` (a multiple of two vectors) of the block `k`.
+    /// The elements from the panel on that holds column `j` (a multiple of [`Kernels::width`]) of the block `k`.
     pub(super) fn panel(&self, k: &Range<usize>, j: usize) -> &[T] {
         &self.data[k.start * self.padded + j * k.len()..]
     }

@@ -7,6 +7,7 @@
 use super::lanes::Lanes;
 use super::walk::Out;
 use super::{Act, Mat, Real, k_blocks};
+use crate::cpu::simd::{LINE, prefetch};
 use crate::cpu::threads::{grain, parallel, part, threads};
 use std::sync::atomic::{Ordering, compiler_fence};
 
@@ -74,22 +75,6 @@ pub(super) unsafe fn dots<V: Lanes, const N: usize, const G: usize>(
             sum.store(sums.as_mut_ptr().add(N * g));
         }
     }
-}
-
-/// Bytes of a cache line.
-const LINE: usize = 64;
-
-/// Asks for the cache line at `p`: a hint, which nothing depends on.
-#[inline(always)]
-fn prefetch<T>(p: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint reads nothing, so any address will do; every x86-64 processor has it.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = p;
 }
 
 /// Makes all of C, which is one row.

@@ -106,7 +106,7 @@ impl<'a, T: Real> TapWeights<'a, T> {
         [row, line]: [usize; 2],
     ) {
         let kernels = T::kernels(InstructionSet::current());
-        let (lanes, unit) = (kernels.lanes, 2 * kernels.lanes);
+        let (lanes, unit) = (kernels.lanes, kernels.width(source.cols));
         let tiles = self.rows.div_ceil(kernels.tiles.len());
         let at_once = M_BLOCK / kernels.tiles.len();
         let extent = source.extent(self.channels, source.cols.next_multiple_of(lanes));
@@ -162,7 +162,7 @@ fn panels(lines: usize, cols: usize, unit: usize) -> impl Iterator<Item = (usize
 }
 
 /// `sums[tap, channel, o] += Σ source[channel, tap, line, column] · dy(line)[o, column]`, on this thread; `packed` is room for `dy` of
-/// two vectors of outputs.
+/// a panel of outputs.
 ///
 /// # Panics
 /// If sizes do not fit each other, or there are more than [`MOST_LINES`].
@@ -174,7 +174,7 @@ pub(crate) fn add_tap_gradient<'a, T: Real>(
     sums: &mut [T],
 ) {
     let kernels = T::kernels(InstructionSet::current());
-    let (lanes, unit, height) = (kernels.lanes, 2 * kernels.lanes, kernels.tiles.len());
+    let (lanes, unit, height) = (kernels.lanes, kernels.width(outputs), kernels.tiles.len());
     assert!(
         source.extent(channels, source.cols) <= source.data.len()
             && sums.len() == source.offsets.len() * channels * outputs,

@@ -218,6 +218,9 @@ fn empty_results_are_left_alone() {
 fn shapes_beyond_every_block_size() {
     // More rows than M_BLOCK, more k than K_BLOCK, several threads' worth of work.
     check::<f32>(290, 67, 530, Layout::Rows, Layout::Columns, 6);
+    // More columns than are packed at once, and four vectors.
+    check::<f32>(290, 2100, 9, Layout::Rows, Layout::Columns, 2);
+    check::<f32>(90, 64, 100, Layout::Columns, Layout::Rows, 1);
     check::<f32>(300, 65, 70, Layout::Columns, Layout::Rows, 3);
     check::<f64>(285, 48, 270, Layout::Gaps, Layout::Rows, 1);
     // A is packed from columns that are far apart.

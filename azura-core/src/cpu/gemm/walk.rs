@@ -3,26 +3,41 @@
 use super::pack;
 use super::tile::{Kernels, Tile, TileFn};
 use super::{Act, Epilogue, Mat, Real, Right, k_blocks, part};
+use crate::cpu::simd::prefetch_all;
 use crate::cpu::threads::Shared;
 use std::ops::Range;
 
 /// The most rows of A in one block: with [`Real::K_BLOCK`] columns they fill half of a 1 MiB L2 cache.
 pub(super) const M_BLOCK: usize = 280;
 
-/// Columns of B that are packed at once when A has several blocks; they stay in the L3 cache.
-const N_BLOCK: usize = 2048;
+/// Columns of B that are packed at once when A has several blocks, whole panels; they stay in the L3 cache.
+const N_BLOCK: usize = 2016;
 
 /// Up to this many rows B is read where it is if its rows are contiguous: packing it costs about as much as 3 rows, and
 /// more rows than these gain more than that from aligned, contiguous panels.
 const DIRECT_ROWS: usize = 84;
 
+/// The same for a B of at least [`LARGE_B`] bytes, of which each tile that reads it misses more (64 x 9216 x 128, nothing in the cache:
+/// 75 and 92 GFLOP/s).
+const DIRECT_ROWS_LARGE: usize = 20;
+const LARGE_B: usize = 256 << 10;
+
+/// From this many rows on the next panel of such a B is asked for while one is worked on (the same product: 102 and 131 GFLOP/s).
+const ASK_ROWS: usize = 64;
+
 /// From this many columns on A is packed: every panel of B reads A once. Below, copying costs more than it gains
 /// (768 x 384 x 128: 106 and 110 GFLOP/s).
 const PACK_A_COLS: usize = 512;
 
-/// The same for an A whose rows of one k stand together, as in the gradient of a weight. Where one k is this far from the next,
-/// each is in a page of its own and packing gains more (1024 x 256 x 1920: 117 and 153 GFLOP/s; 512 x 128 x 768 loses 5 %).
-const PACK_A_COLUMNS: [usize; 2] = [256, 256];
+/// The same for an A whose rows of one k stand together, as in the gradient of a weight, if one k is this far from the next and so in a
+/// line of its own (1024 x 256 x 1920: 117 and 153 GFLOP/s).
+const PACK_A_COLUMNS: usize = 256;
+const FAR_COLUMNS: usize = 256;
+
+/// The same for such an A of at least [`LARGE_A`] bytes, which is not in the cache as a rule (512 x 128 x 768, nothing in the cache: 89 and
+/// 121 GFLOP/s; everything there: 155 and 146).
+const PACK_LARGE_A_COLUMNS: usize = 64;
+const LARGE_A: usize = 1 << 20;
 
 /// Vectors of the tile that a single row takes: with two, its sums would wait for each other.
 const ROW_VECTORS: usize = 8;
@@ -44,9 +59,20 @@ pub(super) struct Part<'a, T: 'static> {
     pub(super) b: Right<'a, T>,
     /// The row of C that row 0 of `a` belongs to.
     pub(super) first_row: usize,
-    /// Starts at a multiple of two vectors.
+    /// Columns of a panel of B.
+    pub(super) unit: usize,
+    /// Starts at a panel.
     pub(super) cols: Range<usize>,
     pub(super) out: &'a Out<'a, T>,
+}
+
+/// What is copied to where the tiles read it.
+#[derive(Clone, Copy)]
+struct Copies {
+    a: bool,
+    b: bool,
+    /// The next panel of B is asked for while one is worked on.
+    ahead: bool,
 }
 
 /// Where a tile finds its rows of A or its columns of B.
@@ -79,18 +105,13 @@ impl<T: Real> Part<'_, T> {
     /// # Safety
     /// As for [`Part::run`].
     unsafe fn blocks(&self, cols: Range<usize>) {
-        let (m, k, unit) = (self.a.rows, self.a.cols, 2 * self.kernels.lanes);
+        let (m, k, unit) = (self.a.rows, self.a.cols, self.unit);
         let longest = k_blocks::<T>(k).map(|k| k.len()).max().unwrap_or(0);
         let blocks = m.div_ceil(M_BLOCK);
         let n_step = if blocks > 1 { N_BLOCK } else { unit };
-        let pack_b = matches!(self.b, Right::Plain(b) if b.col_stride != 1 || m > DIRECT_ROWS);
-        let pack_a = if self.a.row_stride == 1 {
-            cols.len() >= PACK_A_COLUMNS[0] && self.a.col_stride >= PACK_A_COLUMNS[1]
-        } else {
-            cols.len() >= PACK_A_COLS
-        };
-        // A tile takes 16 rows' room for 13 or 14, 8 for 5 or 6, and never more than twice its own.
-        let a_room = if pack_a {
+        let copies = self.copies(cols.len());
+        // Tiles are rounded up to a block of the kernels, which all together takes no more than twice as much.
+        let a_room = if copies.a {
             m.min(M_BLOCK).next_multiple_of(16) * 2 * longest
         } else {
             0
@@ -104,9 +125,9 @@ impl<T: Real> Part<'_, T> {
                         let strip = j0..(j0 + n_step).min(cols.end);
                         for i in 0..blocks {
                             let rows = part(m, blocks, i);
-                            let tiles = rows.len().div_ceil(self.kernels.tiles.len());
-                            if pack_a && packed_rows.replace(i) != Some(i) {
+                            if copies.a && packed_rows.replace(i) != Some(i) {
                                 let (rows, k) = (rows.clone(), k_range.clone());
+                                let tiles = self.tile_count(&rows);
                                 // SAFETY: the ranges lie inside A, and the scratch memory has `a_room` elements.
                                 unsafe {
                                     pack::tiles(self.kernels, self.a, rows, tiles, k, a_pack);
@@ -115,18 +136,66 @@ impl<T: Real> Part<'_, T> {
                             for j in strip.clone().step_by(unit) {
                                 let panel = j..(j + unit).min(strip.end);
                                 let to = b_pack.wrapping_add((j - j0) * k_range.len());
-                                let packed = pack_b && i > 0;
+                                let packed = copies.b && i > 0;
                                 // SAFETY: the panel lies inside B and `to` has room for it.
-                                let b = unsafe { self.panel(&k_range, &panel, to, pack_b, packed) };
-                                let a = pack_a.then_some(a_pack.cast_const());
+                                let b =
+                                    unsafe { self.panel(&k_range, &panel, to, copies.b, packed) };
+                                let a = copies.a.then_some(a_pack.cast_const());
+                                let next = match self.b {
+                                    Right::Plain(b) if copies.ahead && panel.end < cols.end => {
+                                        Some(Source {
+                                            at: b.data.as_ptr().wrapping_add(
+                                                k_range.start * b.row_stride + panel.end,
+                                            ),
+                                            row: 0,
+                                            step: b.row_stride,
+                                        })
+                                    }
+                                    _ => None,
+                                };
                                 // SAFETY: the sources hold these rows and columns.
-                                unsafe { self.tiles(&k_range, &rows, tiles, &panel, a, b) };
+                                unsafe { self.tiles(&k_range, &rows, &panel, a, b, next) };
                             }
                         }
                     }
                 }
             });
         });
+    }
+
+    /// What pays for `cols` columns of this part.
+    fn copies(&self, cols: usize) -> Copies {
+        let Mat {
+            rows: m,
+            cols: k,
+            row_stride,
+            col_stride,
+            ..
+        } = self.a;
+        let bytes = |rows: usize, cols: usize| rows * cols * size_of::<T>();
+        let a = match (row_stride, bytes(m, k) >= LARGE_A) {
+            (1, true) => cols >= PACK_LARGE_A_COLUMNS && col_stride >= FAR_COLUMNS,
+            (1, false) => cols >= PACK_A_COLUMNS && col_stride >= FAR_COLUMNS,
+            _ => cols >= PACK_A_COLS,
+        };
+        let Right::Plain(b) = self.b else {
+            return Copies {
+                a,
+                b: false,
+                ahead: false,
+            };
+        };
+        let large = bytes(k, b.cols) >= LARGE_B;
+        let direct = if large {
+            DIRECT_ROWS_LARGE
+        } else {
+            DIRECT_ROWS
+        };
+        Copies {
+            a,
+            b: b.col_stride != 1 || m > direct,
+            ahead: large && b.col_stride == 1 && (ASK_ROWS..=M_BLOCK).contains(&m),
+        }
     }
 
     /// The columns `cols` of rows `k` of B: where they are, or packed to `to`.
@@ -162,7 +231,7 @@ impl<T: Real> Part<'_, T> {
         }
     }
 
-    /// The tiles of the rows `rows` and one panel of B.
+    /// The tiles of the rows `rows` and one panel of B; the panel `next` is asked for meanwhile.
     ///
     /// # Safety
     /// As for [`Part::run`]; `packed_a` holds these tiles if it is given.
@@ -170,13 +239,17 @@ impl<T: Real> Part<'_, T> {
         &self,
         k: &Range<usize>,
         rows: &Range<usize>,
-        tiles: usize,
         cols: &Range<usize>,
         mut packed_a: Option<*const T>,
         b: Source<T>,
+        next: Option<Source<T>>,
     ) {
         let vectors = cols.len().div_ceil(self.kernels.lanes);
+        let tiles = self.tile_count(rows);
         for t in 0..tiles {
+            if let Some(next) = next {
+                self.ask(next, part(k.len(), tiles, t));
+            }
             let tile = part(rows.len(), tiles, t);
             let tile = rows.start + tile.start..rows.start + tile.end;
             let a = match &mut packed_a {
@@ -195,6 +268,17 @@ impl<T: Real> Part<'_, T> {
             let run = self.kernels.tiles[tile.len() - 1][vectors - 1];
             // SAFETY: the kernel is of the tile's size; the rest is the caller's contract.
             unsafe { self.tile(run, a, b, k, &tile, cols) };
+        }
+    }
+
+    fn tile_count(&self, rows: &Range<usize>) -> usize {
+        rows.len().div_ceil(self.kernels.tiles.len())
+    }
+
+    /// Asks for rows of a panel of B before it is packed.
+    fn ask(&self, panel: Source<T>, rows: Range<usize>) {
+        for p in rows {
+            prefetch_all(panel.at.wrapping_add(p * panel.step), self.unit);
         }
     }
 
@@ -307,7 +391,7 @@ impl<T: Real> Part<'_, T> {
             }
         }
         if !cols.is_empty() {
-            // SAFETY: the caller's contract; what is left starts at a multiple of two vectors.
+            // SAFETY: the caller's contract; a B that is not packed is cut anywhere.
             unsafe { self.blocks(cols) };
         }
     }

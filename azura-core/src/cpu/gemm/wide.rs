@@ -84,8 +84,10 @@ pub(crate) fn gemm_wide<T: Real>(a: Mat<'_, T>, b: WideB<'_, T>, c: &mut [T], ac
             while at < width {
                 let (run, vectors) = match (width - at) / lanes {
                     VECTORS => (kernels.row, VECTORS),
-                    1 => (kernels.tiles[0][0], 1),
-                    _ => (kernels.tiles[0][1], 2),
+                    left => {
+                        let vectors = left.min(kernels.vectors());
+                        (kernels.tiles[0][vectors - 1], vectors)
+                    }
                 };
                 let c = &mut c[first + at..];
                 let cols = c.len().min(vectors * lanes);

@@ -79,7 +79,11 @@ impl Num for f64 {
     }
     #[inline(always)]
     fn normal_cdf(self) -> Self {
-        erf::normal_cdf(self)
+        erf::normal(self).0
+    }
+    #[inline(always)]
+    fn normal_pdf(self) -> Self {
+        erf::normal(self).1
     }
     #[inline(always)]
     fn sin(self) -> Self {

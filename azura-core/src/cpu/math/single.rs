@@ -116,7 +116,11 @@ impl Num for f32 {
     }
     #[inline(always)]
     fn normal_cdf(self) -> Self {
-        erf::normal_cdf(self)
+        erf::normal(self).0
+    }
+    #[inline(always)]
+    fn normal_pdf(self) -> Self {
+        erf::normal(self).1
     }
     #[inline(always)]
     fn sin(self) -> Self {
@@ -186,25 +190,55 @@ fn ln_of_sum(x: f32, rest: Option<f32>) -> f32 {
     if x < 0.0 || x.is_nan() { f32::NAN } else { y }
 }
 
-/// `(p, n)` with `exp(x) = 2ⁿ·(1 + p)` for x moved into `low..=high`: Cody–Waite reduction to ±½ ln 2 and
-/// Cephes' polynomial. n stands in the low bits, as an `i32`. NaN gives a p that is NaN.
+/// The power of two in [`GAUSS_SCALE`].
+const GAUSS_SHIFT: i32 = 32;
+/// See [`erf::Coefficients::SCALE`].
+pub(super) const GAUSS_SCALE: f64 = (1u64 << GAUSS_SHIFT) as f64;
+
+/// `2³² · exp(-half · a²)`, a normal number down to `exp(-109)`, where n is no less than -158.
+#[inline(always)]
+pub(super) fn scaled_gauss(a: f32, half: f32) -> f32 {
+    // 32 more than [`MAGIC`]: the low bits hold n + 32.
+    const SHIFTED: f32 = MAGIC + GAUSS_SHIFT as f32;
+    let square = a * a;
+    // What the square lost, which in the exponent is as large as other digits.
+    let rest = f32::mul_add(a, a, -square);
+    let shifted = f32::mul_add(square, -half * std::f32::consts::LOG2_E, SHIFTED);
+    let r = f32::mul_add(rest, -half, reduced(-half * square, shifted - SHIFTED));
+    let p = exp_m1_near_zero(r);
+    f32::from_bits((1.0 + p).to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+/// Adding 1.5·2²³ rounds to an integer that then stands in the low bits.
+const MAGIC: f32 = 12_582_912.0;
+
+/// `(p, n)` with `exp(x) = 2ⁿ·(1 + p)` for x moved into `low..=high`: Cody–Waite reduction to ±½ ln 2. n stands in the
+/// low bits, as an `i32`. NaN gives a p that is NaN.
 #[inline(always)]
 fn split_exp(x: f32, low: f32, high: f32) -> (f32, u32) {
     // Written so that NaN passes through.
     let x = if x > high { high } else { x };
     let x = if x < low { low } else { x };
-    // Adding 1.5·2²³ rounds to an integer that then stands in the low bits.
-    const MAGIC: f32 = 12_582_912.0;
     let shifted = f32::mul_add(x, std::f32::consts::LOG2_E, MAGIC);
-    let n = shifted - MAGIC;
-    let r = f32::mul_add(n, -0.693_359_4, x);
-    let r = f32::mul_add(n, 2.121_944_4e-4, r);
-    let q = 1.987_569_2e-4;
-    let q = f32::mul_add(q, r, 1.398_199_9e-3);
-    let q = f32::mul_add(q, r, 8.333_452e-3);
-    let q = f32::mul_add(q, r, 4.166_579_6e-2);
-    let q = f32::mul_add(q, r, 1.666_666_5e-1);
-    let q = f32::mul_add(q, r, 0.5);
     let n = shifted.to_bits().wrapping_sub(MAGIC.to_bits());
-    (f32::mul_add(q, r * r, r), n)
+    (exp_m1_near_zero(reduced(x, shifted - MAGIC)), n)
+}
+
+/// `x - n·ln 2`.
+#[inline(always)]
+fn reduced(x: f32, n: f32) -> f32 {
+    let r = f32::mul_add(n, -0.693_359_4, x);
+    f32::mul_add(n, 2.121_944_4e-4, r)
+}
+
+/// `exp(r) - 1` for an r of at most ½ ln 2.
+#[inline(always)]
+fn exp_m1_near_zero(r: f32) -> f32 {
+    // (exp(r) - 1 - r) / r², fitted so that 1 + p has the least relative error, 3e-9.
+    let q = 1.381_453_9e-3;
+    let q = f32::mul_add(q, r, 8.368_745e-3);
+    let q = f32::mul_add(q, r, 4.166_839e-2);
+    let q = f32::mul_add(q, r, 1.666_652_1e-1);
+    let q = f32::mul_add(q, r, 4.999_999_4e-1);
+    f32::mul_add(q, r * r, r)
 }

@@ -1,6 +1,7 @@
 //! Where a walk keeps what a step makes, and the fetching of what the next step touches.
 
 use super::{Cell, Dims};
+use crate::cpu::simd::prefetch_all;
 use std::ops::Range;
 
 /// Where the rows of one part keep blocks and states: among what is saved, or in memory that only holds a few steps.
@@ -142,16 +143,6 @@ impl<T> Ahead<T> {
     /// Asks for row `i`. The memory need not exist.
     #[inline(always)]
     pub(super) fn fetch(&self, i: usize) {
-        let p = self.first.wrapping_add(i * self.row).cast::<i8>();
-        for at in (0..self.len * size_of::<T>()).step_by(64) {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: a prefetch never faults, whatever the address, and SSE is part of every x86-64.
-            unsafe {
-                use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-                _mm_prefetch::<_MM_HINT_T1>(p.wrapping_add(at));
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            let _ = (p, at);
-        }
+        prefetch_all(self.first.wrapping_add(i * self.row), self.len);
     }
 }
