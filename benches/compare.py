@@ -7,7 +7,8 @@ usage: compare.py --steps target/release/steps --python venv/bin/python [--round
 The ratio is the fastest peer's time over ours, taken round by round; the interval is the 5th to 95th percentile of the median
 ratio over 2,000 bootstrap samples of the rounds. `torch-keep` is torch-fused with its allocator told to keep freed memory
 (glibc's defaults give it back and fault it in again every step). --compile adds torch.compile. A COMMAND is any
-program that takes --workload, --threads and --secs and prints the same JSON lines.
+program that takes --workload, --threads and --secs and prints the same JSON lines; a peer called jax is kept on one processor
+for one thread, since it obeys no variable. --write TITLE appends the table to RESULTS.md, under that title.
 """
 
 import argparse
@@ -38,6 +39,7 @@ parser.add_argument("--workloads", default="mlp_train,lstm64_train")
 parser.add_argument("--threads", default="1,2")
 parser.add_argument("--compile", action="store_true")
 parser.add_argument("--peer", action="append", default=[])
+parser.add_argument("--write")
 args = parser.parse_args()
 
 torch_steps = [args.python, str(HERE / "peers" / "torch_steps.py")]
@@ -65,6 +67,8 @@ def measure(peer, workload, threads):
     variables = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "MATMUL_NUM_THREADS"]
     env = os.environ | extra | dict.fromkeys(variables, threads)
     env["BENCH_T0"] = repr(time.time())
+    if peer == "jax" and threads == "1":
+        command = ["taskset", "-c", "0", *command]
     command = [*command, "--workload", workload, "--threads", threads, "--secs", args.secs]
     run = subprocess.run(command, env=env, capture_output=True, text=True)
     if run.returncode:
@@ -83,10 +87,16 @@ def bootstrap(ratios):
     return medians[100], medians[1900]
 
 
+def say(line):
+    print(line, flush=True)
+    table.append(line)
+
+
 random.seed(0)
+table = []
 peers = list(PEERS)
-print("| workload | threads | " + " | ".join(peers) + " | ratio (90 % interval) | MB, ours / least |")
-print("|---" * (len(peers) + 4) + "|")
+say("| workload | threads | " + " | ".join(peers) + " | ratio (90 % interval) | MB, ours / least |")
+say("|---" * (len(peers) + 4) + "|")
 for group in args.workloads.split(","):
     for threads in args.threads.split(","):
         rounds = collections.defaultdict(list)
@@ -108,9 +118,11 @@ for group in args.workloads.split(","):
                 cells.append(f"{statistics.median(times):.3g}" if times else "–")
             memory = {peer: line["rss_mb"] for peer, line in lines[0].items()}
             ours = memory.pop("azura")
-            print(
+            say(
                 f"| {workload} | {threads} | {' | '.join(cells)} | "
                 f"{statistics.median(ratios):.2f} ({low:.2f}–{high:.2f}) | "
-                f"{ours:.0f} / {min(memory.values()):.0f} |",
-                flush=True,
+                f"{ours:.0f} / {min(memory.values()):.0f} |"
             )
+if args.write:
+    with open(HERE / "RESULTS.md", "a") as results:
+        print(f"\n## {args.write}\n", *table, sep="\n", file=results)

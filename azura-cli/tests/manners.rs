@@ -212,6 +212,7 @@ fn words_that_are_no_text_are_refused() {
 fn variables_that_cannot_be_read_are_refused() {
     let folder = Folder::new("manners-env");
     for (name, value) in [
+        ("AZURA_INSTRUCTIONS", "sse"),
         ("AZURA_THREADS", "x"),
         ("AZURA_THREADS", "0"),
         ("AZURA_PROGRESS", "fancy"),

@@ -54,6 +54,10 @@ const ENVIRONMENT: [(&str, &str); 11] = [
     ("AZURA_RUNS", "where runs are kept (default: ./runs)"),
     ("AZURA_DEVICE", "cpu, cuda or cuda:N"),
     ("AZURA_THREADS", "threads to compute with"),
+    (
+        "AZURA_INSTRUCTIONS",
+        "portable, avx2 or avx512: the widest to compute with",
+    ),
     ("AZURA_PROGRESS", "auto, bar, plain, json or none"),
     ("AZURA_COLOR", "auto, always or never"),
     ("NO_COLOR", "no colour, whatever its value"),

@@ -140,6 +140,11 @@ impl Context {
             "auto, bar, plain, json, none",
         );
         choice(
+            "AZURA_INSTRUCTIONS",
+            &|text| azura_core::InstructionSet::from_name(text).is_some(),
+            "portable, avx2, avx512",
+        );
+        choice(
             "AZURA_COLOR",
             &|text| ColorChoice::from_str(text, true).is_ok(),
             "auto, always, never",

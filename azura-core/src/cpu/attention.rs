@@ -21,7 +21,7 @@ pub(crate) use backward::{Gradients, Saved, backward};
 pub(crate) use forward::forward;
 pub(crate) use mask_gradient::{Places, mask_gradient};
 
-/// Queries of one tile: whole tiles of the matrix kernels (8 × 6, 4 × 12), few enough that little of a causal
+/// Queries of one tile: whole tiles of the matrix kernels (of 6 and of 8 queries), few enough that little of a causal
 /// diagonal is multiplied in vain.
 const ROWS: usize = 48;
 /// Keys of one tile: a tile of scores and one of their gradients fill 96 KiB in f32. At most

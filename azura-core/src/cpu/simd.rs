@@ -17,14 +17,30 @@ pub enum InstructionSet {
 }
 
 impl InstructionSet {
-    /// The set that kernels use in this process.
+    /// The set that kernels use in this process: the widest of the processor, or the one that the environment variable
+    /// `AZURA_INSTRUCTIONS` names if that is narrower.
     pub fn current() -> Self {
         #[cfg(test)]
         if let Some(set) = FORCED.get() {
             return set;
         }
         static CURRENT: OnceLock<InstructionSet> = OnceLock::new();
-        *CURRENT.get_or_init(Self::detect)
+        *CURRENT.get_or_init(|| {
+            let widest = Self::detect();
+            let wanted = std::env::var("AZURA_INSTRUCTIONS").ok();
+            let wanted = wanted.and_then(|name| Self::from_name(&name));
+            wanted.map_or(widest, |wanted| wanted.min(widest))
+        })
+    }
+
+    /// The set called `portable`, `avx2` or `avx512`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "portable" => Some(InstructionSet::Portable),
+            "avx2" => Some(InstructionSet::Avx2),
+            "avx512" => Some(InstructionSet::Avx512),
+            _ => None,
+        }
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -102,8 +118,10 @@ pub(crate) fn prefetch<T>(p: *const T) {
 /// Asks for `len` elements from `p` on.
 #[inline(always)]
 pub(crate) fn prefetch_all<T>(p: *const T, len: usize) {
-    for at in (0..len * size_of::<T>()).step_by(LINE) {
-        prefetch(p.cast::<u8>().wrapping_add(at));
+    let before = p.addr() % LINE;
+    let first = p.cast::<u8>().wrapping_sub(before);
+    for at in (0..before + len * size_of::<T>()).step_by(LINE) {
+        prefetch(first.wrapping_add(at));
     }
 }
 

@@ -13,8 +13,10 @@ const TILE: usize = 128 * 1024;
 /// Columns of a tile at least: fewer would read all weights too often.
 const FEWEST: usize = 128;
 const MOST: usize = 1024;
-/// Tiles are made of whole panels on every instruction set: three vectors of AVX-512, or two of others.
+/// A multiple of the panels of every instruction set: large tiles are made of whole ones.
 const PANEL: usize = 48;
+/// What smaller ones are a multiple of, so that threads have equal shares.
+const LANES: usize = 16;
 /// Images with fewer columns than this share tiles.
 const SMALL_IMAGE: usize = 256;
 /// Multiply-adds that are worth a thread of their own.
@@ -59,10 +61,15 @@ impl Tiles {
         // Every thread gets something to do; where a column lies in a tile decides no bit.
         let fair = (all * columns.groups).div_ceil(threads());
         let count = block.div_ceil(most.min(fair).max(1)).max(1);
+        let size = block.div_ceil(count);
         Tiles {
             columns: all,
             block,
-            size: block.div_ceil(count).next_multiple_of(PANEL),
+            size: if size < 2 * PANEL {
+                size.next_multiple_of(LANES)
+            } else {
+                size.next_multiple_of(PANEL)
+            },
         }
     }
 

@@ -34,8 +34,8 @@ use transform::{GROUP, POINTS, Steps, Transforms};
 const TILE: usize = 4;
 /// Elements of the transformed tiles of a block, of both sides of a product: with f32 three quarters of a 1 MiB L2 cache.
 const ROOM: usize = 192 * 1024;
-/// Tiles of a block: with fewer the weights would be read too often, and with more rows than these products copy them.
-const TILES: Range<usize> = 28..84;
+/// Tiles of a block: with fewer the weights would be read too often, and with more rows than these products copy all of them.
+const TILES: Range<usize> = 24..80;
 /// Outputs whose products are made together.
 const OUTPUTS: usize = 64;
 /// Multiply-adds that are worth a thread of their own.
@@ -252,7 +252,7 @@ impl Winograd {
         let (cols, len) = (block.cols.len(), TILE * block.cols.len());
         assert!(
             to.len() >= POINTS * steps.point && room.len() >= line_room(cols, 6),
-            "room for all tiles and for four lines"
+            "room for all tiles and for six lines"
         );
         let from = (block.cols.start * TILE) as isize;
         let mut tile = 0;

@@ -25,7 +25,7 @@ pub(crate) struct Side<'f, 'a, T> {
 /// Makes the products of A, given as `[K, M]` with contiguous rows, with all of `sides` on the threads of the budget.
 ///
 /// # Panics
-/// If the rows of A are not contiguous, or C or a row of B does not have its size.
+/// If the rows of A are not contiguous, or C does not have its size. What a row of B lacks is 0.
 pub(crate) fn outer<T: Real, const N: usize>(a: Mat<'_, T>, sides: [Side<'_, '_, T>; N]) {
     outer_with(InstructionSet::current(), a, sides);
 }
@@ -164,12 +164,11 @@ unsafe fn run<T: Real>(
         let block = part(m, blocks, i);
         rows.start + block.start..rows.start + block.end
     };
-    // Each tile's rows are rounded up to a block of the kernels, which is no more than a tile.
     let direct = a.row_stride * size_of::<T>() <= NEAR;
     let a_cols = if direct {
         0
     } else {
-        m.min(M_BLOCK).div_ceil(most) * 2 * most.next_multiple_of(kernels.block)
+        m.min(M_BLOCK).div_ceil(most) * most.next_multiple_of(kernels.block)
     };
     pack::with_slice(b_cols * longest, |b_pack: &mut [T]| {
         pack::with_slice(a_cols * longest, |a_pack: &mut [T]| {
@@ -193,7 +192,7 @@ unsafe fn run<T: Real>(
                     let mut from = &*b_pack;
                     for product in products {
                         let (now, rest) = from.split_at(product.padded(kernels) * k.len());
-                        // SAFETY: the copies hold these rows and columns of this k; the rest is the caller's contract.
+                        // SAFETY: `left` and the copy of B hold these rows and columns of this k; the rest is the caller's contract.
                         unsafe { product.block(kernels, &k, tiles.clone(), left, now) };
                         from = rest;
                     }
@@ -204,7 +203,7 @@ unsafe fn run<T: Real>(
 }
 
 impl<T: Real> Product<'_, '_, T> {
-    /// The tiles `tiles` of C over the block `k` of `all`.
+    /// The tiles `tiles` of C over the block `k`.
     ///
     /// # Safety
     /// `a` and `b` hold the tiles and all panels; the rest as for [`run`].

@@ -133,7 +133,7 @@ unsafe fn copy_rows<T: Copy, const N: usize>(
     }
 }
 
-/// Copies `len` elements, at most 16, by two copies that may overlap.
+/// Copies `len` elements, at most 8, by one copy or two that may overlap.
 ///
 /// # Safety
 /// As for [`std::ptr::copy_nonoverlapping`].
@@ -141,9 +141,8 @@ unsafe fn copy_rows<T: Copy, const N: usize>(
 unsafe fn copy_few<T: Copy>(src: *const T, dst: *mut T, len: usize) {
     // SAFETY: each copy ends at `len`.
     unsafe {
-        if len >= 8 {
+        if len == 8 {
             copy_rows::<T, 8>(src, 0, dst, 1);
-            copy_rows::<T, 8>(src.add(len - 8), 0, dst.add(len - 8), 1);
         } else if len >= 4 {
             copy_rows::<T, 4>(src, 0, dst, 1);
             copy_rows::<T, 4>(src.add(len - 4), 0, dst.add(len - 4), 1);
@@ -207,7 +206,7 @@ pub(super) unsafe fn tiles<T: Real>(
         for t in 0..tiles {
             let (tile, skip) = (tile(t), tile(t).start - rows.start);
             let (from, stride) = (
-                src.add(skip * a.row_stride),
+                src.wrapping_add(skip * a.row_stride),
                 tile_stride(kernels, tile.len()),
             );
             if a.col_stride == 1 {

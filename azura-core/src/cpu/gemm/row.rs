@@ -119,6 +119,11 @@ unsafe fn columns<T: Real>(
             let b_at = b.data.as_ptr().add(k.start + first * b.col_stride);
             if count == COLS {
                 dots(k.len(), row, b_at, b.col_stride, &mut sums);
+            } else if b.cols >= COLS {
+                // The last columns of all, with some before them.
+                let b_at = b_at.sub((COLS - count) * b.col_stride);
+                dots(k.len(), row, b_at, b.col_stride, &mut sums);
+                sums.copy_within(COLS - count.., 0);
             } else {
                 // The last columns, one at a time: all places that are read are the same.
                 for (j, sum) in sums[..count].iter_mut().enumerate() {

@@ -217,7 +217,7 @@ pub(crate) fn add_tap_gradient<'a, T: Real>(
                 };
                 let run = kernels.tiles[rows.len() - 1][outs.len().div_ceil(lanes) - 1];
                 // SAFETY: the kernel is of the tile's size and of this processor's set; source and sums were measured above;
-                // every line of the panel was packed, in whole vectors.
+                // every line of the panel was packed, and what its last vector has beyond is anything.
                 unsafe { run(&tile) };
             }
         }

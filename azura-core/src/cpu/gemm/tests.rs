@@ -226,6 +226,9 @@ fn shapes_beyond_every_block_size() {
     // A is packed from columns that are far apart.
     check::<f32>(290, 300, 530, Layout::Columns, Layout::Rows, 2);
     check::<f64>(257, 270, 40, Layout::Columns, Layout::Columns, 2);
+    // A large one for fewer columns, and a large B, whose next panels are asked for.
+    check::<f32>(520, 70, 530, Layout::Columns, Layout::Rows, 0);
+    check::<f32>(100, 700, 200, Layout::Rows, Layout::Rows, 1);
     check::<f32>(90, 300, 100, Layout::Rows, Layout::Rows, 10);
     check::<f32>(3, 500, 600, Layout::Rows, Layout::Columns, 2);
     check::<f32>(700, 1, 600, Layout::Rows, Layout::Columns, 2);
@@ -343,10 +346,18 @@ fn a_negative_zero_is_one_for_every_number_of_rows() {
 
 /// `C = Aᵀ·B [+ C]` for a B with a row of zeros against several sizes of both.
 fn outer_products<T: Wide>() {
-    for [m, k] in [[1, 1], [5, 3], [33, 17], [300, 40], [31, 530], [7, 0]] {
+    for [m, k] in [
+        [1, 1],
+        [5, 3],
+        [33, 17],
+        [300, 40],
+        [31, 530],
+        [600, 530],
+        [7, 0],
+    ] {
         let gap = 3;
         let a: Vec<T> = numbers(k * (m + gap) + m, 1);
-        let widths = [1, 37];
+        let widths = [1, 64 + 37];
         let b = widths.map(|n| numbers::<T>(k * n, 2));
         let row = |i: usize, k: usize| match k {
             2 => &[][..],
@@ -420,7 +431,15 @@ fn sums_of_outer_products_are_those_of_the_definition() {
 
 #[test]
 fn a_single_row_and_bands_of_rows_have_the_bits_of_a_product() {
-    for [k, n] in [[1, 1], [3, 17], [64, 256], [40, 300], [1030, 130], [0, 5]] {
+    for [k, n] in [
+        [1, 1],
+        [3, 17],
+        [64, 256],
+        [50, 64],
+        [40, 300],
+        [1030, 130],
+        [0, 5],
+    ] {
         let a: Vec<f32> = numbers(20 * k, 1);
         let b: Vec<f32> = numbers(k * n, 2);
         let a = Mat::new(&a, 20, k);

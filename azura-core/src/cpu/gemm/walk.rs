@@ -39,7 +39,7 @@ const FAR_COLUMNS: usize = 256;
 const PACK_LARGE_A_COLUMNS: usize = 64;
 const LARGE_A: usize = 1 << 20;
 
-/// Vectors of the tile that a single row takes: with two, its sums would wait for each other.
+/// Vectors of the tile that a single row takes: with two or three, its sums would wait for each other.
 const ROW_VECTORS: usize = 8;
 
 /// C and what is done to it.

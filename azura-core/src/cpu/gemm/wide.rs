@@ -9,7 +9,7 @@ use crate::cpu::simd::InstructionSet;
 const VECTORS: usize = 8;
 
 /// A right-hand side for single rows, packed in panels of eight vectors: those of two of a
-/// [`PackedB`](super::PackedB) make two sums of a row, each of which waits for the one before.
+/// [`PackedB`](super::PackedB) make two or three sums of a row, each of which waits for the one before.
 #[derive(Clone, Copy)]
 pub(crate) struct WideB<'a, T> {
     set: InstructionSet,

@@ -165,8 +165,11 @@ impl<T: Num, const K: usize> Num for Dual<T, K> {
     }
     #[inline(always)]
     fn erf(self) -> Self {
-        let slope = T::lit(std::f64::consts::FRAC_2_SQRT_PI) * (-(self.value * self.value)).exp();
-        self.chain(self.value.erf(), slope)
+        // The square in two numbers, as in the function itself.
+        let (x, square) = (self.value, self.value * self.value);
+        let e = (-square).exp();
+        let e = e - x.mul_add(x, -square) * e;
+        self.chain(x.erf(), T::lit(std::f64::consts::FRAC_2_SQRT_PI) * e)
     }
     #[inline(always)]
     fn normal_cdf(self) -> Self {

@@ -2,7 +2,7 @@
 //!
 //! `erfc(z) = exp(-z²) · R(z)` for z ≥ 0, where `(z + c) R(z)` is a polynomial in `(z - c) / (z + c)`, which maps all of z ≥ 0 to
 //! [-1, 1) (the substitution of Shepherd & Laframboise 1981). What is near 0, `erf(x)` up to 1, is `x + x · S(x²)`.
-//! The polynomials were fitted with 40 digits and more; their errors are below half an ulp. The square is split in two
+//! The polynomials were fitted with 40 digits and more; their own errors are an ulp at most, and the share at 0 is ½. The square is split in two
 //! numbers, since rounding it would cost z² ulp in the exponential.
 
 use super::{Num, polynomial};
@@ -13,9 +13,11 @@ pub trait Coefficients: Num {
     const END: f64;
     /// The c of the substitution.
     const CENTRE: f64;
-    /// What [`Coefficients::gauss`] is multiplied by, a power of two: products with it are normal numbers, however small
-    /// the result.
+    /// What [`Coefficients::gauss`] is multiplied by, a power of two, so that it is a normal number where only the last of
+    /// its products is not.
     const SCALE: f64;
+    /// Whether the normal distribution takes `S` up to 1, which is more exact and slower.
+    const NEAR: bool;
     /// `SCALE · exp(-half · a²)` for a power of two `half` and an a ≥ 0 with `half · a² ≤ END²`.
     fn gauss(a: Self, half: f64) -> Self;
     /// `S(x²)`.
@@ -45,7 +47,13 @@ pub(super) fn normal<T: Coefficients>(x: T) -> (T, T) {
     let a = a.gt_select(end, end, a);
     let gauss = T::gauss(a, 0.5);
     let tail = erfc(a, gauss, FRAC_1_SQRT_2, 0.5);
-    let share = x.gt_select(T::lit(0.0), T::lit(1.0) - tail, tail);
+    let mut share = x.gt_select(T::lit(0.0), T::lit(1.0) - tail, tail);
+    if T::NEAR {
+        // Half of erf(x/√2), which is x/√8 at first.
+        let (half, one) = (T::lit(0.5), T::lit(1.0));
+        let slope = T::lit(0.353_553_390_593_273_8) * (one + T::small(half * (x * x)));
+        share = a.gt_select(one, share, x.mul_add(slope, half));
+    }
     // 1/√(2π).
     (share, gauss * T::lit(0.398_942_280_401_432_7 / T::SCALE))
 }
@@ -62,6 +70,7 @@ impl Coefficients for f32 {
     const END: f64 = 10.3;
     const CENTRE: f64 = 2.05;
     const SCALE: f64 = super::single::GAUSS_SCALE;
+    const NEAR: bool = false;
 
     #[inline(always)]
     fn gauss(a: Self, half: f64) -> Self {
@@ -95,7 +104,7 @@ impl Coefficients for f32 {
             -4.867_326_5e-2,
             2.986_081_8e-1,
             -7.012_331e-1,
-            1.025_649_7,
+            1.025_649_65,
         ];
         polynomial(t, coefficients.map(|c| c * factor))
     }
@@ -105,6 +114,7 @@ impl Coefficients for f64 {
     const END: f64 = 27.5;
     const CENTRE: f64 = 3.0;
     const SCALE: f64 = 1.0;
+    const NEAR: bool = true;
 
     #[inline(always)]
     fn gauss(a: Self, half: f64) -> Self {

@@ -104,8 +104,8 @@ impl Num for f32 {
     #[inline(always)]
     fn sigmoid(self) -> Self {
         let (p, n) = split_exp(-self, -87.0, 88.0);
-        // Adding n to the exponent multiplies by 2ⁿ; 1 + p is between 0.7 and 1.5.
-        let e = f32::from_bits((1.0 + p).to_bits().wrapping_add(n << 23));
+        let scale = f32::from_bits(n.wrapping_add(127) << 23);
+        let e = f32::mul_add(scale, p, scale);
         let y = 1.0 / (1.0 + e);
         // Here the result leaves the normal numbers.
         if self < -88.0 { 0.0 } else { y }
@@ -198,15 +198,15 @@ pub(super) const GAUSS_SCALE: f64 = (1u64 << GAUSS_SHIFT) as f64;
 /// `2³² · exp(-half · a²)`, a normal number down to `exp(-109)`, where n is no less than -158.
 #[inline(always)]
 pub(super) fn scaled_gauss(a: f32, half: f32) -> f32 {
-    // 32 more than [`MAGIC`]: the low bits hold n + 32.
-    const SHIFTED: f32 = MAGIC + GAUSS_SHIFT as f32;
+    // So much more than [`MAGIC`] that the low bits hold the exponent of 2³²·2ⁿ.
+    const SHIFTED: f32 = MAGIC + (127 + GAUSS_SHIFT) as f32;
     let square = a * a;
     // What the square lost, which in the exponent is as large as other digits.
     let rest = f32::mul_add(a, a, -square);
     let shifted = f32::mul_add(square, -half * std::f32::consts::LOG2_E, SHIFTED);
     let r = f32::mul_add(rest, -half, reduced(-half * square, shifted - SHIFTED));
-    let p = exp_m1_near_zero(r);
-    f32::from_bits((1.0 + p).to_bits().wrapping_add(shifted.to_bits() << 23))
+    let scale = f32::from_bits(shifted.to_bits() << 23);
+    f32::mul_add(scale, exp_m1_near_zero(r), scale)
 }
 
 /// Adding 1.5·2²³ rounds to an integer that then stands in the low bits.
