@@ -2,7 +2,10 @@
 """Runs `steps` and its peers in turn, round after round, and prints a table of medians and ratios.
 
 usage: compare.py --steps target/release/steps --python venv/bin/python [--rounds 9] [--secs 1]
-       [--workloads mlp_train,lstm64_train] [--threads 1,2] [--peer NAME=COMMAND ...]
+       [--workloads mlp_train+lstm64_train,gpt_train] [--threads 1,2] [--peer NAME=COMMAND ...]
+
+Workloads joined by + take turns in one round, in which each torch is started once: most of its time is its start. Its memory is then
+that of the first of them.
 
 The ratio is the fastest peer's time over ours, taken round by round; the interval is the 5th to 95th percentile of the median
 ratio over 2,000 bootstrap samples of the rounds. `torch-keep` is torch-fused with its allocator told to keep freed memory
@@ -63,13 +66,16 @@ def runs(peer, workload):
 
 def measure(peer, workload, threads):
     """The lines that a peer prints, by workload; none if it cannot."""
+    names = workload.split("+")
+    if len(names) > 1 and not peer.startswith("torch"):
+        return {name: line for one in names for name, line in measure(peer, one, threads).items()}
     command, extra = PEERS[peer]
     variables = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "MATMUL_NUM_THREADS"]
     env = os.environ | extra | dict.fromkeys(variables, threads)
     env["BENCH_T0"] = repr(time.time())
     if peer == "jax" and threads == "1":
         command = ["taskset", "-c", "0", *command]
-    command = [*command, "--workload", workload, "--threads", threads, "--secs", args.secs]
+    command = [*command, "--workload", ",".join(names), "--threads", threads, "--secs", args.secs]
     run = subprocess.run(command, env=env, capture_output=True, text=True)
     if run.returncode:
         if peer == "azura":

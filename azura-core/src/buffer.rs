@@ -5,6 +5,8 @@
 //! (2.9 µs per 4 KiB page on the machine of benches/RESULTS.md, the largest single cost of a
 //! training step that allocates afresh).
 
+mod slab;
+
 use crate::Element;
 use std::alloc::{Layout as Memory, alloc_zeroed, dealloc};
 use std::cell::UnsafeCell;
@@ -16,8 +18,6 @@ const ALIGN: usize = 64;
 /// Four classes per power of two waste at most a fifth of a buffer.
 const STEPS: usize = 4;
 const SMALLEST: usize = 64;
-/// From this size on a block is worth pages of 2 MiB.
-const HUGE: usize = 2 << 20;
 const CLASSES: usize = 48 * STEPS;
 
 static POOL: [Free; CLASSES] = [const { Free::new() }; CLASSES];
@@ -34,15 +34,15 @@ pub struct OutOfMemory {
     pub bytes: usize,
 }
 
-/// Memory of one class: `size + ALIGN` bytes from the system, used from the first multiple of [`ALIGN`] on.
+/// Memory of one class: a piece of a slab, or `size + ALIGN` bytes from the system, used from the first multiple of [`ALIGN`] on.
 ///
 /// Asked for with the alignment that every allocator has, zeroed memory comes from the system untouched. With a larger one
 /// it is cleared by hand, which fetches all its pages, those of the rounding to the class too.
 #[derive(Clone, Copy, Debug)]
 struct Block {
     start: NonNull<u8>,
-    /// Bytes of the allocation before `start`.
-    lead: usize,
+    /// Bytes of the allocation before `start`; none of its own if it was cut from a slab.
+    lead: Option<usize>,
 }
 
 // SAFETY: a block in the pool has no owner; whoever takes it out is the only one to hold it.
@@ -51,22 +51,31 @@ unsafe impl Send for Block {}
 impl Block {
     /// Zeroed once, so that no byte is ever uninitialised in the sense of the language.
     fn new(size: usize) -> Option<Self> {
+        if let Some(start) = slab::cut(size) {
+            return Some(Block { start, lead: None });
+        }
         // SAFETY: the size is not 0.
         let memory = NonNull::new(unsafe { alloc_zeroed(Block::memory(size)) })?;
-        if size >= HUGE {
-            ask_for_huge_pages(memory, size);
-        }
         let lead = memory.as_ptr().align_offset(ALIGN);
         // SAFETY: bytes can be aligned to 64 by less than `ALIGN` steps, and the allocation is that much longer.
         let start = unsafe { memory.add(lead) };
-        Some(Block { start, lead })
+        Some(Block {
+            start,
+            lead: Some(lead),
+        })
     }
 
     /// # Safety
     /// The block was made with this size, and nobody uses it any more.
     unsafe fn free(self, size: usize) {
-        // SAFETY: `start - lead` is what `alloc_zeroed` returned for this size.
-        unsafe { dealloc(self.start.sub(self.lead).as_ptr(), Block::memory(size)) };
+        match self.lead {
+            // SAFETY: `start - lead` is what `alloc_zeroed` returned for this size.
+            Some(lead) => unsafe {
+                dealloc(self.start.sub(lead).as_ptr(), Block::memory(size));
+            },
+            // SAFETY: the caller's contract.
+            None => unsafe { slab::give_back(self.start, size) },
+        }
     }
 
     fn memory(size: usize) -> Memory {
@@ -74,23 +83,6 @@ impl Block {
         Memory::from_size_align(size + ALIGN, align_of::<u128>()).expect("a size of a class")
     }
 }
-
-/// Asks for pages of 2 MiB where the system has them: they are fetched at once, and a kernel that goes through large matrices
-/// waits less for addresses (products of 2048 x 1536 x 384: 132 and 154 GFLOP/s).
-#[cfg(target_os = "linux")]
-fn ask_for_huge_pages(memory: NonNull<u8>, bytes: usize) {
-    const PAGE: usize = 4096;
-    let lead = memory.as_ptr().addr() % PAGE;
-    // SAFETY: advice changes neither what the memory holds nor who may use it; the pages are those of the allocation. If the
-    // system knows no such advice, or has other pages, nothing happens.
-    unsafe {
-        let first = memory.as_ptr().wrapping_sub(lead);
-        libc::madvise(first.cast(), bytes + lead, libc::MADV_HUGEPAGE);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask_for_huge_pages(_: NonNull<u8>, _: usize) {}
 
 /// The class that holds `bytes`, and the bytes of each of its blocks.
 fn class_of(bytes: usize) -> (usize, usize) {
@@ -194,10 +186,21 @@ impl Buffer {
         Buffer { block, bytes }
     }
 
+    /// Working memory of a thread, which is not counted and does not come from what tensors left.
+    pub fn working(bytes: usize) -> Self {
+        let (_, size) = class_of(bytes);
+        let block = Self::fetch_uncounted(size);
+        Buffer { block, bytes }
+    }
+
     #[cold]
     fn fetch(size: usize) -> Block {
         FROM_SYSTEM.fetch_add(1, Ordering::Relaxed);
         BYTES.fetch_add(size as u64, Ordering::Relaxed);
+        Self::fetch_uncounted(size)
+    }
+
+    fn fetch_uncounted(size: usize) -> Block {
         let again = || {
             // What is free in other classes may be enough.
             release_unused_memory();

@@ -1,6 +1,6 @@
 """PyTorch on the workloads of `steps`: the same sizes, one JSON line each.
 
-usage: torch_steps.py --workload NAME [--threads N] [--secs S] [--mode eager|fused|compile]
+usage: torch_steps.py --workload NAME[,NAME...] [--threads N] [--secs S] [--mode eager|fused|compile]
        torch_steps.py --workload NAME_train --export FILE [--steps 20]
 
 Workloads: _train and _infer of mlp, lstm64, lstm256, cnn, resnet, gptsmall, gpt; gptsmall_gen, gpt_gen; micro.
@@ -232,26 +232,31 @@ def micro():
         measure(name, step, secs=0.6)
 
 
-name, _, kind = args.workload.rpartition("_")
-if args.workload == "micro":
-    micro()
-elif args.export:
-    export(name)
-elif kind == "train":
-    model, x, y, step = train_step(name)
-    measure(args.workload, step, samples=len(x))
-elif kind == "infer":
-    model, x, *_ = build(name)
-    model.eval()
-    x = x[:1].contiguous()
-    forward = torch.compile(model) if args.mode == "compile" else model
+def run(workload):
+    name, _, kind = workload.rpartition("_")
+    if workload == "micro":
+        micro()
+    elif args.export:
+        export(name)
+    elif kind == "train":
+        _, x, _, step = train_step(name)
+        measure(workload, step, samples=len(x))
+    elif kind == "infer":
+        model, x, *_ = build(name)
+        model.eval()
+        x = x[:1].contiguous()
+        forward = torch.compile(model) if args.mode == "compile" else model
 
-    def infer():
-        with torch.inference_mode():
-            forward(x)
+        def infer():
+            with torch.inference_mode():
+                forward(x)
 
-    measure(args.workload, infer)
-else:
-    model, *_ = build(name)
-    model.eval()
-    measure(args.workload, lambda: model.generate(64), parts=64)
+        measure(workload, infer)
+    else:
+        model, *_ = build(name)
+        model.eval()
+        measure(workload, lambda: model.generate(64), parts=64)
+
+
+for workload in args.workload.split(","):
+    run(workload)

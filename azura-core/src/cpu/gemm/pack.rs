@@ -6,17 +6,45 @@ use crate::buffer::Buffer;
 use crate::cpu::simd::InstructionSet;
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-/// One cache line: the unit of the scratch memory, so that vectors of a packed panel never straddle two lines.
-#[repr(align(64))]
-struct Line(#[allow(dead_code)] [u8; 64]); // Only its size and alignment are used.
+/// Bytes of working memory at least, so that most uses find room in the first piece that is free.
+const SMALLEST: usize = 64 << 10;
 
 /// More than this comes from the pool of the tensors: the matrix kernels need no more, and threads keep it for ever.
 const KEPT: usize = 8 << 20;
 
+/// Working memory that a thread keeps for its next use, and leaves to others at its end.
+struct Kept(RefCell<Vec<Buffer>>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        leave(self.0.get_mut());
+    }
+}
+
 thread_local! {
-    /// Buffers of this thread that nobody uses at the moment.
-    static FREE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
+    /// What nobody uses at the moment.
+    static FREE: Kept = const { Kept(RefCell::new(Vec::new())) };
+}
+
+/// What threads have left.
+static IDLE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
+
+fn leave(buffers: &mut Vec<Buffer>) {
+    IDLE.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .append(buffers);
+}
+
+/// A piece that nobody has, of at least so many bytes.
+#[cold]
+fn another(bytes: usize) -> Buffer {
+    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    match idle.iter().position(|buffer| buffer.bytes() >= bytes) {
+        Some(found) => idle.swap_remove(found),
+        None => Buffer::working(bytes.max(SMALLEST)),
+    }
 }
 
 /// Calls `f` with cache-line aligned memory for `len` elements, which this thread keeps for the next call. It holds
@@ -29,16 +57,16 @@ pub(crate) fn with_scratch<T: Copy, R>(len: usize, f: impl FnOnce(*mut T) -> R) 
             .as_mut_ptr()
             .cast());
     }
-    let mut buffer = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
-    let lines = bytes.div_ceil(size_of::<Line>());
-    if buffer.len() < lines {
-        // Written once, so that every byte is initialised.
-        buffer = std::iter::repeat_with(|| Line([0; 64]))
-            .take(lines)
-            .collect();
-    }
-    let result = f(buffer.as_mut_ptr().cast());
-    FREE.with_borrow_mut(|free| free.push(buffer));
+    let mut buffer = match FREE.with(|free| free.0.borrow_mut().pop()) {
+        Some(buffer) if buffer.bytes() >= bytes => buffer,
+        Some(short) => {
+            leave(&mut vec![short]);
+            another(bytes)
+        }
+        None => another(bytes),
+    };
+    let result = f(buffer.as_mut_slice::<f32>().as_mut_ptr().cast());
+    FREE.with(|free| free.0.borrow_mut().push(buffer));
     result
 }
 
