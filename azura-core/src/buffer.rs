@@ -285,6 +285,23 @@ mod tests {
     }
 
     #[test]
+    fn blocks_have_memory_of_their_own_before_and_after_it_was_given_back() {
+        let sizes = [100, 5_000, 70_001, 70_001, 3_000_000, 40_000_000, 5_000];
+        for _ in 0..2 {
+            let mut buffers = sizes.map(Buffer::uninit);
+            for (i, buffer) in (1..).zip(&mut buffers) {
+                buffer.as_mut_slice::<u32>().fill(i);
+            }
+            for (i, buffer) in (1..).zip(&buffers) {
+                assert!(buffer.as_slice::<u32>().iter().all(|&x| x == i));
+                assert!(buffer.block.start.as_ptr().addr().is_multiple_of(ALIGN));
+            }
+            drop(buffers);
+            release_unused_memory();
+        }
+    }
+
+    #[test]
     fn a_dropped_buffer_is_used_again() {
         // A size no other test uses, so that parallel tests do not take the block.
         let bytes = 777_777;
