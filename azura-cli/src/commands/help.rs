@@ -38,7 +38,7 @@ const EXITS: [(u8, &str); 15] = [
     (143, "terminated (SIGTERM); a run has saved a checkpoint"),
 ];
 
-const ENVIRONMENT: [(&str, &str); 11] = [
+const ENVIRONMENT: [(&str, &str); 12] = [
     (
         "AZURA__TRAIN__LR=0.1",
         "sets a configuration key: train.lr=0.1",
