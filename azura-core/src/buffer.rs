@@ -34,7 +34,7 @@ pub struct OutOfMemory {
     pub bytes: usize,
 }
 
-/// Memory of one class: a piece of a slab, or `size + ALIGN` bytes from the system, used from the first multiple of [`ALIGN`] on.
+/// Memory of one class: a piece of a slab, or an allocation of its own, used from the first multiple of [`alignment`] on.
 ///
 /// Asked for with the alignment that every allocator has, zeroed memory comes from the system untouched. With a larger one
 /// it is cleared by hand, which fetches all its pages, those of the rounding to the class too.
@@ -56,9 +56,12 @@ impl Block {
         }
         // SAFETY: the size is not 0.
         let memory = NonNull::new(unsafe { alloc_zeroed(Block::memory(size)) })?;
-        let lead = memory.as_ptr().align_offset(ALIGN);
-        // SAFETY: bytes can be aligned to 64 by less than `ALIGN` steps, and the allocation is that much longer.
+        let lead = memory.as_ptr().align_offset(alignment(size));
+        // SAFETY: bytes can be aligned by less than `alignment` steps, and the allocation is that much longer.
         let start = unsafe { memory.add(lead) };
+        if size >= slab::HUGE {
+            slab::ask_for_huge_pages(start, size);
+        }
         Some(Block {
             start,
             lead: Some(lead),
@@ -80,7 +83,17 @@ impl Block {
 
     fn memory(size: usize) -> Memory {
         // Sizes of classes are far below the limit of a layout: `Shape` lets no larger ones in.
-        Memory::from_size_align(size + ALIGN, align_of::<u128>()).expect("a size of a class")
+        Memory::from_size_align(size + alignment(size), align_of::<u128>())
+            .expect("a size of a class")
+    }
+}
+
+/// Where an allocation of its own begins: large ones at a huge page. What lies before is not touched.
+fn alignment(size: usize) -> usize {
+    if size >= slab::HUGE {
+        slab::HUGE
+    } else {
+        ALIGN
     }
 }
 

@@ -19,7 +19,7 @@ const ROWS: &[Row] = &[
     ("elements", &[&[32, 1024], &[32, 1024]], |x| {
         x[0].clone().add(&x[1])
     }),
-    ("inputs", &[&[64, 1024]], |x| x[0].sum(&[1], false)),
+    ("inputs", &[&[128, 1024]], |x| x[0].sum(&[1], false)),
     ("softmax", &[&[16, 1024]], |x| x[0].softmax(-1)),
     ("sort", &[&[2, 1024]], |x| Ok(x[0].sort(1, false)?.0)),
     ("random", &[], |_| {

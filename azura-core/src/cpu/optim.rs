@@ -9,7 +9,7 @@ use crate::Element;
 use std::sync::Mutex;
 
 /// Elements for which a second thread is worth its hand-over.
-const GRAIN: usize = super::threads::grain::INPUTS;
+const GRAIN: usize = super::threads::grain::OPTIMISER;
 /// Elements that [`add_scaled`] finishes at a time, so that what it adds to stays in the first-level cache.
 const BLOCK: usize = 2048;
 

@@ -37,7 +37,7 @@ impl InstructionSet {
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "portable" => Some(InstructionSet::Portable),
-            "avx2" => Some(InstructionSet::Avx2),
+            "avx2" | "avx2+fma" => Some(InstructionSet::Avx2),
             "avx512" => Some(InstructionSet::Avx512),
             _ => None,
         }

@@ -19,7 +19,7 @@ struct Kept(RefCell<Vec<Buffer>>);
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        leave(self.0.get_mut());
+        leave(self.0.get_mut().drain(..));
     }
 }
 
@@ -31,10 +31,10 @@ thread_local! {
 /// What threads have left.
 static IDLE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
 
-fn leave(buffers: &mut Vec<Buffer>) {
+fn leave(buffers: impl IntoIterator<Item = Buffer>) {
     IDLE.lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .append(buffers);
+        .extend(buffers);
 }
 
 /// A piece that nobody has, of at least so many bytes.
@@ -60,7 +60,7 @@ pub(crate) fn with_scratch<T: Copy, R>(len: usize, f: impl FnOnce(*mut T) -> R) 
     let mut buffer = match FREE.with(|free| free.0.borrow_mut().pop()) {
         Some(buffer) if buffer.bytes() >= bytes => buffer,
         Some(short) => {
-            leave(&mut vec![short]);
+            leave([short]);
             another(bytes)
         }
         None => another(bytes),

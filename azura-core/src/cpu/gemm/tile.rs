@@ -86,7 +86,7 @@ pub(crate) type TransposeFn<E> =
 unsafe fn tile<V: Lanes, const MR: usize, const NV: usize>(t: &Tile<'_, V::E>) {
     // SAFETY: the caller vouches for the tile and the instruction set.
     unsafe {
-        // C is not in the cache as a rule, and only so many stores may wait for it (64 x 9216 x 128: 69 and 102 GFLOP/s).
+        // C is not in the cache as a rule, and only so many stores may wait for it (256 x 784 x 64, nothing in the cache: 81 and 133 GFLOP/s).
         for i in 0..MR {
             for j in 0..NV {
                 prefetch(t.c.wrapping_add(i * t.c_row + j * V::N));
@@ -107,7 +107,7 @@ unsafe fn tile<V: Lanes, const MR: usize, const NV: usize>(t: &Tile<'_, V::E>) {
 }
 
 /// Writes the sums, with what is added to them; `PART` if the last vector has fewer columns than lanes. What is to be done is asked
-/// once for the whole tile: asked for each vector it takes some 300 cycles.
+/// once for the whole tile and not for each vector (32 x 256 x 64: 170 and 179 GFLOP/s).
 #[inline(always)]
 unsafe fn finish<V: Lanes, const MR: usize, const NV: usize, const PART: bool>(
     t: &Tile<'_, V::E>,

@@ -34,7 +34,7 @@ const PACK_A_COLS: usize = 512;
 const PACK_A_COLUMNS: usize = 256;
 const FAR_COLUMNS: usize = 256;
 
-/// The same for such an A of at least [`LARGE_A`] bytes, which is not in the cache as a rule (512 x 128 x 768, nothing in the cache: 89 and
+/// The same for such an A of at least [`LARGE_A`] bytes, which is not in the cache as a rule (512 x 128 x 768, nothing in the cache: 85 and
 /// 121 GFLOP/s; everything there: 155 and 146).
 const PACK_LARGE_A_COLUMNS: usize = 64;
 const LARGE_A: usize = 1 << 20;
