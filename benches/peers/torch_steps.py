@@ -1,9 +1,10 @@
 """PyTorch on the workloads of `steps`: the same sizes, one JSON line each.
 
-usage: torch_steps.py --workload NAME[,NAME...] [--threads N] [--secs S] [--mode eager|fused|compile]
+usage: torch_steps.py --workload NAME[,NAME...] [--threads N] [--secs S] [--mode eager|fused|compile] [--wait]
        torch_steps.py --workload NAME_train --export FILE [--steps 20]
 
 Workloads: _train and _infer of mlp, lstm64, lstm256, cnn, resnet, gptsmall, gpt; gptsmall_gen, gpt_gen; micro.
+With --wait it measures a workload for every line of its input that names one, and says `done` after each.
 With --export it writes weights (under the names that `steps` has for them), a batch and the losses of its first steps,
 for `steps --workload NAME_train --follow FILE`.
 """
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import resource
+import sys
 import time
 
 parser = argparse.ArgumentParser()
@@ -19,6 +21,7 @@ parser.add_argument("--workload", default="mlp_train")
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--secs", type=float, default=2.0)
 parser.add_argument("--mode", choices=["eager", "fused", "compile"], default="fused")
+parser.add_argument("--wait", action="store_true")
 parser.add_argument("--export")
 parser.add_argument("--steps", type=int, default=20)
 args = parser.parse_args()
@@ -141,32 +144,43 @@ def build(name):
     return Gpt(*sizes), ids, targets, loss
 
 
-def measure(workload, step, samples=1, parts=1, secs=None):
-    """Prints the line; `step` returns a loss or nothing."""
-    first = step()
-    first_step_s = time.time() - started
-    for _ in range(3 if parts == 1 else 1):
-        step()
-    times, end, last = [], time.perf_counter() + (secs or args.secs), first
-    while len(times) < 5 or time.perf_counter() < end:
+class Timed:
+    """What a workload repeats; `step` returns a loss or nothing."""
+
+    def __init__(self, workload, step, samples=1, parts=1, secs=None):
+        self.workload, self.step, self.samples, self.parts = workload, step, samples, parts
+        self.secs = secs or args.secs
+        self.first = None
+
+    def measure(self):
+        """Prints the line."""
         begin = time.perf_counter()
-        last = step()
-        times.append((time.perf_counter() - begin) * 1e3 / parts)
-    times.sort()
-    line = {
-        "peer": f"torch-{args.mode}",
-        "workload": workload,
-        "threads": args.threads,
-        "ms_per_step": times[len(times) // 2],
-        "min_ms": times[0],
-        "samples_per_s": samples * 1e3 / times[len(times) // 2],
-        "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "first_step_s": first_step_s,
-        "steps": len(times),
-    }
-    if isinstance(first, torch.Tensor) and first.numel() == 1:
-        line |= {"loss_first": first.item(), "loss_last": last.item()}
-    print(json.dumps(line), flush=True)
+        last = self.step()
+        if self.first is None:
+            self.first, self.first_step_s = last, time.time() - started
+        slow = time.perf_counter() - begin > self.secs
+        for _ in range(0 if slow else 3 if self.parts == 1 else 1):
+            self.step()
+        times, end = [], time.perf_counter() + self.secs
+        while len(times) < (3 if slow else 5) or time.perf_counter() < end:
+            begin = time.perf_counter()
+            last = self.step()
+            times.append((time.perf_counter() - begin) * 1e3 / self.parts)
+        times.sort()
+        line = {
+            "peer": f"torch-{args.mode}",
+            "workload": self.workload,
+            "threads": args.threads,
+            "ms_per_step": times[len(times) // 2],
+            "min_ms": times[0],
+            "samples_per_s": self.samples * 1e3 / times[len(times) // 2],
+            "rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "first_step_s": self.first_step_s,
+            "steps": len(times),
+        }
+        if isinstance(last, torch.Tensor) and last.numel() == 1:
+            line |= {"loss_first": self.first.item(), "loss_last": last.item()}
+        print(json.dumps(line), flush=True)
 
 
 def train_step(name):
@@ -225,22 +239,21 @@ def micro():
     for name, operation in operations.items():
         run = torch.compile(operation) if args.mode == "compile" else operation
 
-        def step():
+        def step(run=run):
             with torch.inference_mode():
                 run()
 
-        measure(name, step, secs=0.6)
+        yield Timed(name, step, secs=0.6)
 
 
-def run(workload):
+def timed(workload):
+    """What is timed under that name."""
     name, _, kind = workload.rpartition("_")
     if workload == "micro":
-        micro()
-    elif args.export:
-        export(name)
+        yield from micro()
     elif kind == "train":
         _, x, _, step = train_step(name)
-        measure(workload, step, samples=len(x))
+        yield Timed(workload, step, samples=len(x))
     elif kind == "infer":
         model, x, *_ = build(name)
         model.eval()
@@ -251,12 +264,24 @@ def run(workload):
             with torch.inference_mode():
                 forward(x)
 
-        measure(workload, infer)
+        yield Timed(workload, infer)
     else:
         model, *_ = build(name)
         model.eval()
-        measure(workload, lambda: model.generate(64), parts=64)
+        yield Timed(workload, lambda: model.generate(64), parts=64)
 
 
-for workload in args.workload.split(","):
-    run(workload)
+if args.export:
+    export(args.workload.rpartition("_")[0])
+elif args.wait:
+    ready = {}
+    for workload in map(str.strip, sys.stdin):
+        if workload not in ready:
+            ready[workload] = list(timed(workload))
+        for one in ready[workload]:
+            one.measure()
+        print("done", flush=True)
+else:
+    for workload in args.workload.split(","):
+        for one in timed(workload):
+            one.measure()

@@ -29,6 +29,69 @@ impl Windows {
     }
 }
 
+/// Whether windows are pairs of neighbours, from the first element on: those of the most common pooling.
+fn are_pairs(axis: &Windows) -> bool {
+    let pair = |(i, range): (usize, &Range<usize>)| *range == (2 * i..2 * i + 2);
+    axis.dilation == 1 && axis.ranges.iter().enumerate().all(pair)
+}
+
+/// Windows of 2 × 2, none of which overlap, or any.
+fn are_squares([depths, heights, widths]: &[Windows; 3]) -> bool {
+    depths.size == 1
+        && depths.ranges.len() == 1
+        && depths.ranges[0] == (0..1)
+        && are_pairs(heights)
+        && are_pairs(widths)
+}
+
+/// Some rows of windows of 2 × 2.
+struct Squares<'a, T> {
+    x: &'a [T],
+    size: [usize; 2],
+    count: [usize; 2],
+    first: usize,
+    y: &'a mut [T],
+    /// As long as `y`.
+    places: &'a mut [u32],
+}
+
+impl<T: PartialOrd + Copy> Kernel for Squares<'_, T> {
+    #[inline(always)]
+    fn run(self) {
+        let ([height, width], [down, across]) = (self.size, self.count);
+        let rows = self
+            .y
+            .chunks_exact_mut(across)
+            .zip(self.places.chunks_exact_mut(across));
+        for (i, (y, places)) in rows.enumerate() {
+            let (plane, row) = ((self.first + i) / down, (self.first + i) % down);
+            let start = 2 * row * width;
+            let lines = &self.x[plane * height * width + start..][..2 * width];
+            let (above, below) = lines.split_at(width);
+            let columns = above
+                .chunks_exact(2)
+                .zip(below.chunks_exact(2))
+                .zip(start as u32..);
+            for (((y, place), ((above, below), at)), i) in
+                y.iter_mut().zip(places).zip(columns).zip(0..)
+            {
+                let (mut best, mut found) = (above[0], 0);
+                for (v, step) in [
+                    (above[1], 1),
+                    (below[0], width as u32),
+                    (below[1], width as u32 + 1),
+                ] {
+                    // A later NaN replaces an earlier one, as in PyTorch.
+                    let take = v > best || is_nan(v);
+                    best = if take { v } else { best };
+                    found = if take { step } else { found };
+                }
+                (*y, *place) = (best, at + i + found);
+            }
+        }
+    }
+}
+
 /// Some rows of the result. Windows are searched by columns first, over whole rows, which the compiler vectorises.
 struct Rows<'a, T> {
     x: &'a [T],
@@ -211,7 +274,7 @@ pub(crate) fn max<T: Element + Num + PartialOrd>(
     );
     let read = (depths.longest() * heights.longest() * widths.size).max(row_len);
     let places = Shared(places.as_mut_ptr());
-    let alike = Alike::new(&widths.ranges);
+    let (alike, squares) = (Alike::new(&widths.ranges), are_squares(axes));
     for_rows(y, row_len, (GRAIN / read).max(1), |first, y| {
         let places: &mut [u32] = if keep {
             // SAFETY: `places` is as long as the whole of `y`, and blocks of different threads do not overlap.
@@ -219,6 +282,20 @@ pub(crate) fn max<T: Element + Num + PartialOrd>(
         } else {
             &mut []
         };
+        if keep && squares {
+            let [size, count] = [
+                [heights.size, widths.size],
+                [heights.ranges.len(), widths.ranges.len()],
+            ];
+            return dispatch(Squares {
+                x,
+                size,
+                count,
+                first,
+                y,
+                places,
+            });
+        }
         // One more, so that the last window of a step of two begins a whole pair.
         let mut best = vec![T::lit(0.0); widths.size + 1];
         let mut best_row = vec![0; widths.size + 1];
@@ -248,8 +325,8 @@ pub(crate) fn max_backward<T: Element + Num>(
         return;
     }
     for_rows(dx, plane, (GRAIN / plane).max(1), |first, dx| {
-        dx.fill(T::lit(0.0));
         for (i, dx) in dx.chunks_exact_mut(plane).enumerate() {
+            dx.fill(T::lit(0.0));
             let range = (first + i) * y_plane..(first + i + 1) * y_plane;
             for (dy, &place) in dy[range.clone()].iter().zip(&places[range]) {
                 if place != NOWHERE {
@@ -298,6 +375,7 @@ mod tests {
         for [size, kernel, step, padding, dilation] in [
             [24, 2, 2, 0, 1],
             [25, 2, 2, 0, 1],
+            [3, 2, 2, 0, 1],
             [25, 3, 2, 1, 1],
             [40, 3, 1, 1, 1],
             [41, 3, 2, 1, 2],

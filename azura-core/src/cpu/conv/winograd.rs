@@ -24,6 +24,7 @@ use super::Conv;
 use crate::buffer::Buffer;
 use crate::cpu::gemm::pack::with_slice;
 use crate::cpu::gemm::{Epilogue, Mat, gemm_at, transpose, transpose_at};
+use crate::cpu::simd::prefetch_all;
 use crate::cpu::threads::{Shared, parallel, part, split, threads};
 use blocks::{Block, Blocks};
 use std::ops::Range;
@@ -181,6 +182,27 @@ impl Winograd {
         }
     }
 
+    /// Asks for elements `[from, from + len)` of [`TILE`] lines from `line` on of up to [`GROUP`] channels: so few of each that no
+    /// processor sees the next ones coming.
+    fn ask_lines(
+        planes: *const f32,
+        channels: usize,
+        [height, width]: [usize; 2],
+        [line, from]: [isize; 2],
+        len: usize,
+    ) {
+        let lines =
+            line.clamp(0, height as isize)..(line + TILE as isize).clamp(0, height as isize);
+        let first = from.clamp(0, width as isize) as usize;
+        let len = (from + len as isize).clamp(0, width as isize) as usize - first;
+        for channel in 0..channels {
+            for line in lines.clone() {
+                let at = (channel * height + line as usize) * width + first;
+                prefetch_all(planes.wrapping_add(at), len);
+            }
+        }
+    }
+
     /// `Bᵀ x B` of the tiles of a block, of `channels` of a group, to `[POINTS, tiles, width]`.
     #[allow(clippy::too_many_arguments)] // A source, what of it, a room and a target.
     fn transform_input(
@@ -219,6 +241,8 @@ impl Winograd {
                         Self::turn_line(planes, count, self.source, at, len, slot);
                     }
                     next = end;
+                    let ahead = [end as isize - self.padding[0] as isize, from];
+                    Self::ask_lines(planes.as_ptr(), count, self.source, ahead, len);
                     let mut lines = [room.as_ptr(); 6];
                     for (j, line) in lines.iter_mut().enumerate() {
                         *line = room[(row * TILE + j) % 6 * len * GROUP..].as_ptr();
@@ -268,6 +292,8 @@ impl Winograd {
                         Self::turn_line(planes, count, self.target, at, len, slot);
                         lines[j] = slot.as_ptr();
                     }
+                    let ahead = [((row + 1) * TILE) as isize, from];
+                    Self::ask_lines(planes.as_ptr(), count, self.target, ahead, len);
                     let to = &mut to[tile * width + at..];
                     // SAFETY: `current` knows the processor; both rooms were measured above.
                     unsafe { (transforms.gradient)(lines, cols, to.as_mut_ptr(), steps) };
@@ -321,11 +347,14 @@ impl Winograd {
                     for (line, slot) in lines.iter_mut().zip(room.chunks_exact_mut(len * GROUP)) {
                         *line = slot.as_mut_ptr();
                     }
+                    let channel = image * self.groups * self.outputs + first;
+                    let place = [(row * TILE) as isize, left as isize];
+                    let planes = out.wrapping_add(channel * plane);
+                    Self::ask_lines(planes, count, self.target, place, len);
                     let from = &from[tile * width + at..];
                     // SAFETY: `current` knows the processor; both rooms were measured above.
                     finite &=
                         unsafe { (transforms.output)(from.as_ptr(), steps, &added, cols, lines) };
-                    let channel = image * self.groups * self.outputs + first;
                     let below = (height - row * TILE).min(TILE);
                     for (j, slot) in room.chunks_exact(len * GROUP).take(below).enumerate() {
                         let to = channel * plane + (row * TILE + j) * row_len + left;

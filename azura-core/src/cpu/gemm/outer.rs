@@ -4,7 +4,6 @@
 //! are often a multiple of 4 KiB apart (1920 rows of 1024: 9.0 ms, 5.7 with rows copied). Short rows of A are read where they are.
 
 use super::tile::{Kernels, Tile};
-use super::walk::M_BLOCK;
 use super::{Mat, PART_WORK, Real, k_blocks, pack, part, work};
 use crate::cpu::simd::{InstructionSet, Kernel, dispatch};
 use crate::cpu::threads::{Shared, parallel, threads};
@@ -159,7 +158,7 @@ unsafe fn run<T: Real>(
     let (m, most) = (rows.len(), kernels.tiles.len());
     let longest = k_blocks::<T>(a.rows).map(|k| k.len()).max().unwrap_or(0);
     let b_cols: usize = products.iter().map(|p| p.padded(kernels)).sum();
-    let blocks = m.div_ceil(M_BLOCK);
+    let blocks = m.div_ceil(kernels.m_block);
     let block = |i: usize| {
         let block = part(m, blocks, i);
         rows.start + block.start..rows.start + block.end
@@ -168,7 +167,7 @@ unsafe fn run<T: Real>(
     let a_cols = if direct {
         0
     } else {
-        m.min(M_BLOCK).div_ceil(most) * most.next_multiple_of(kernels.block)
+        m.min(kernels.m_block).div_ceil(most) * most.next_multiple_of(kernels.block)
     };
     pack::with_slice(b_cols * longest, |b_pack: &mut [T]| {
         pack::with_slice(a_cols * longest, |a_pack: &mut [T]| {

@@ -220,10 +220,17 @@ pub(super) unsafe fn tiles<T: Real>(
                 let some = first..(first + COLUMNS).min(k.len());
                 let (mut from, mut to) = (src, dst);
                 for t in 0..tiles {
-                    let len = tile(t).len();
+                    let Range { start, end } = tile(t);
+                    let len = end - start;
                     let stride = tile_stride(kernels, len);
+                    // Eight at once, where there are so many: what is too many is never read.
+                    let copied = if stride == 8 && start + 8 <= a.rows {
+                        8
+                    } else {
+                        len
+                    };
                     for p in some.clone() {
-                        copy_few(from.add(p * a.col_stride), to.add(p * stride), len);
+                        copy_few(from.add(p * a.col_stride), to.add(p * stride), copied);
                     }
                     (from, to) = (from.add(len), to.add(stride * k.len()));
                 }

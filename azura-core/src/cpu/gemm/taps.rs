@@ -2,7 +2,6 @@
 //! tap's offset, `channel` strides on, so a convolution needs no columns of its input.
 
 use super::tile::{Kernels, Tile};
-use super::walk::M_BLOCK;
 use super::{Mat, Real, part, transpose};
 use crate::cpu::simd::InstructionSet;
 use std::ops::Range;
@@ -108,7 +107,7 @@ impl<'a, T: Real> TapWeights<'a, T> {
         let kernels = T::kernels(InstructionSet::current());
         let (lanes, unit) = (kernels.lanes, kernels.width(source.cols));
         let tiles = self.rows.div_ceil(kernels.tiles.len());
-        let at_once = M_BLOCK / kernels.tiles.len();
+        let at_once = kernels.m_block / kernels.tiles.len();
         let extent = source.extent(self.channels, source.cols.next_multiple_of(lanes));
         assert!(
             source.offsets.len() == self.taps

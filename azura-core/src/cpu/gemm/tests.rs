@@ -216,7 +216,7 @@ fn empty_results_are_left_alone() {
 
 #[test]
 fn shapes_beyond_every_block_size() {
-    // More rows than M_BLOCK, more k than K_BLOCK, several threads' worth of work.
+    // More rows than a block has, more k than K_BLOCK, several threads' worth of work.
     check::<f32>(290, 67, 530, Layout::Rows, Layout::Columns, 6);
     // More columns than are packed at once, and four vectors.
     check::<f32>(290, 2100, 9, Layout::Rows, Layout::Columns, 2);

@@ -7,9 +7,6 @@ use crate::cpu::simd::prefetch_all;
 use crate::cpu::threads::Shared;
 use std::ops::Range;
 
-/// The most rows of A in one block: with [`Real::K_BLOCK`] columns they fill half of a 1 MiB L2 cache.
-pub(super) const M_BLOCK: usize = 280;
-
 /// Columns of B that are packed at once when A has several blocks, whole panels; they stay in the L3 cache.
 const N_BLOCK: usize = 2016;
 
@@ -107,12 +104,12 @@ impl<T: Real> Part<'_, T> {
     unsafe fn blocks(&self, cols: Range<usize>) {
         let (m, k, unit) = (self.a.rows, self.a.cols, self.unit);
         let longest = k_blocks::<T>(k).map(|k| k.len()).max().unwrap_or(0);
-        let blocks = m.div_ceil(M_BLOCK);
+        let blocks = m.div_ceil(self.kernels.m_block);
         let n_step = if blocks > 1 { N_BLOCK } else { unit };
         let copies = self.copies(cols.len());
         // Tiles are rounded up to a block of the kernels, which all together takes no more than twice as much.
         let a_room = if copies.a {
-            m.min(M_BLOCK).next_multiple_of(16) * 2 * longest
+            m.min(self.kernels.m_block).next_multiple_of(16) * 2 * longest
         } else {
             0
         };
@@ -194,7 +191,7 @@ impl<T: Real> Part<'_, T> {
         Copies {
             a,
             b: b.col_stride != 1 || m > direct,
-            ahead: large && b.col_stride == 1 && (ASK_ROWS..=M_BLOCK).contains(&m),
+            ahead: large && b.col_stride == 1 && (ASK_ROWS..=self.kernels.m_block).contains(&m),
         }
     }
 
