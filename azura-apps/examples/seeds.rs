@@ -1,85 +1,81 @@
-//! Trains an app with five seeds and prints its test scores beside the baselines.
+//! Trains an app with five seeds and prints mean and spread of its test scores beside the baselines.
 //!
-//! `cargo run --release -p azura-apps --example seeds -- weather`, or `stock`, with a configuration in JSON
-//! behind the name to change something: `'{"data":{"ticker":"sp500"}}'`.
+//! `cargo run --release -p azura-apps --example seeds -- weather`, or another app, with a configuration in JSON
+//! behind the name to change something: `'{"data":{"ticker":"sp500"}}'`. Where a split is dealt at random, each seed deals anew.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 
-use azura_learner::app::Part;
+use azura_learner::app::{Metrics, Part};
 use azura_learner::run::{Finish, RunPaths, train};
 use azura_learner::{Source, StopFlag};
 use serde_json::{Value, json};
 
+const SEEDS: usize = 5;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let name = args.next().ok_or("which app: weather or stock?")?;
+    let registry = azura_apps::builtin();
+    let names = registry.names().join(", ");
+    let name = args.next().ok_or(format!("which app: {names}?"))?;
     let mut config: Value = args
         .next()
         .map_or(Ok(json!({})), |text| serde_json::from_str(&text))?;
-    let registry = azura_apps::builtin();
     let app = registry.get(&name)?;
     let folder = tempfile::tempdir()?;
 
-    println!(
-        "| seed | best epoch | seconds | val MAE | test MAE | RMSE | R² | R² of the change | MASE |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    let mut maes = Vec::new();
-    let mut baselines = Default::default();
-    for seed in 0..5 {
+    let mut scores: BTreeMap<String, Vec<Metrics>> = BTreeMap::new();
+    for seed in 0..SEEDS {
         config["train"]["seed"] = json!(seed);
         let paths = RunPaths::in_folder(folder.path().join(seed.to_string()));
-        let Finish::Trained(run) = train(
-            app,
-            &config,
-            &Source::Bundled,
-            &paths,
-            Vec::new(),
-            &StopFlag::new(),
-        )?
+        let stop = StopFlag::new();
+        let Finish::Trained(run) =
+            train(app, &config, &Source::Bundled, &paths, Vec::new(), &stop)?
         else {
             return Err("interrupted".into());
         };
-        let [val, test] = [Part::Val, Part::Test].map(|part| run.info.scores.get(&part).cloned());
-        let (val, test) = (
-            val.ok_or("no validation rows")?,
-            test.ok_or("no test rows")?,
-        );
+        let test = run.info.scores.get(&Part::Test).ok_or("no test rows")?;
         println!(
-            "| {seed} | {} of {} | {:.1} | {:.4} | {:.4} | {:.4} | {:.4} | {:.4} | {:.4} |",
+            "seed {seed}: best epoch {} of {}, {:.1} s",
             run.outcome.best.as_ref().map_or(0, |best| best.epoch),
             run.outcome.epochs,
             run.outcome.seconds,
-            val.metrics["mae"],
-            test.metrics["mae"],
-            test.metrics["rmse"],
-            test.metrics["r2"],
-            test.metrics["change_r2"],
-            test.metrics["mase"],
         );
-        maes.push(test.metrics["mae"]);
-        baselines = test.baselines;
+        let model = ("model".to_string(), test.metrics.clone());
+        for (name, metrics) in test.baselines.clone().into_iter().chain([model]) {
+            scores.entry(name).or_default().push(metrics);
+        }
     }
-    let mean = maes.iter().sum::<f64>() / maes.len() as f64;
-    let spread =
-        (maes.iter().map(|mae| (mae - mean).powi(2)).sum::<f64>() / (maes.len() - 1) as f64).sqrt();
-    println!(
-        "\ntest MAE over {} seeds: {mean:.4} ± {spread:.4} (standard deviation)\n",
-        maes.len()
-    );
-    println!("| baseline | test MAE | RMSE | best seed | worst seed |");
-    println!("|---|---|---|---|---|");
-    let least = maes.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = maes.iter().copied().fold(0.0, f64::max);
-    for (name, metrics) in &baselines {
-        let mae = metrics["mae"];
-        let against = |model: f64| format!("{:+.2} %", 100.0 * (model / mae - 1.0));
+    let model = scores.remove("model").ok_or("no seed")?;
+    println!("\n| test | model | {} |", join(scores.keys().cloned()));
+    println!("|---|---|{}", "---|".repeat(scores.len()));
+    for metric in model[0].keys() {
+        let baselines = scores.values().map(|runs| spread(runs, metric));
         println!(
-            "| {name} | {mae:.4} | {:.4} | {} | {} |",
-            metrics["rmse"],
-            against(least),
-            against(most)
+            "| {metric} | {} | {} |",
+            spread(&model, metric),
+            join(baselines)
         );
     }
     Ok(())
+}
+
+fn join(cells: impl Iterator<Item = String>) -> String {
+    cells.collect::<Vec<_>>().join(" | ")
+}
+
+/// Mean and standard deviation over the seeds.
+fn spread(runs: &[Metrics], metric: &str) -> String {
+    let values: Vec<f64> = runs
+        .iter()
+        .filter_map(|run| run.get(metric))
+        .copied()
+        .collect();
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let var = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    if values.is_empty() {
+        return "–".to_string();
+    }
+    format!("{mean:.4} ± {:.4}", var.sqrt())
 }

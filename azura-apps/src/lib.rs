@@ -6,9 +6,11 @@
 //! |-----------|-------------|--------------------------------------------------------------|
 //! | `weather` | [`Weather`] | the next hour's temperature from hourly observations         |
 //! | `stock`   | [`Stock`]   | the next trading day's log return, reported as a price       |
+//! | `tabular` | [`Tabular`] | one column of any table from the others                      |
+//! | `text`    | [`Text`]    | the next character of a text, and so new text                |
 //!
 //! An app says what its data, its model and its scores are ([`azura_learner::App`]); training, saving
-//! and serving follow from that. What the two have in common, a regression from a window of rows to the
+//! and serving follow from that. What weather and stock have in common, a regression from a window of rows to the
 //! next change of a series, is in [`series`].
 //!
 //! ```no_run
@@ -22,17 +24,27 @@
 
 #![forbid(unsafe_code)]
 
+mod bundled;
 #[cfg(any(feature = "weather", feature = "stock"))]
 pub mod series;
 #[cfg(feature = "stock")]
 pub mod stock;
+#[cfg(feature = "tabular")]
+pub mod tabular;
+#[cfg(feature = "text")]
+pub mod text;
 #[cfg(feature = "weather")]
 pub mod weather;
 
 use azura_learner::Registry;
 
+pub use bundled::Bundled;
 #[cfg(feature = "stock")]
 pub use stock::Stock;
+#[cfg(feature = "tabular")]
+pub use tabular::Tabular;
+#[cfg(feature = "text")]
+pub use text::Text;
 #[cfg(feature = "weather")]
 pub use weather::Weather;
 
@@ -45,5 +57,9 @@ pub fn builtin() -> Registry {
     let registry = registry.with(&Weather);
     #[cfg(feature = "stock")]
     let registry = registry.with(&Stock);
+    #[cfg(feature = "tabular")]
+    let registry = registry.with(&Tabular);
+    #[cfg(feature = "text")]
+    let registry = registry.with(&Text);
     registry
 }

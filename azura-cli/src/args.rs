@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::require::Requirement;
 use crate::style::ColorChoice;
 
 const EXAMPLES: &str = "\
@@ -17,6 +18,7 @@ Examples:
   azura resume                             continue the latest unfinished run
   azura predict weather new.csv -o out.csv
   azura forecast weather --steps 24
+  azura generate text --prompt HAMLET
   azura serve weather stock                http://127.0.0.1:8080
   azura config explain train.lr weather    what a key means, and where its value comes from";
 
@@ -119,6 +121,7 @@ Examples:
   azura train weather
   azura train weather --epochs 5 --seed 7 model.hidden=32
   azura train stock --data gold.csv --name gold
+  azura train flowers.csv --target species
   azura train -c azura.toml --json > result.json"
     )]
     Train(Train),
@@ -142,6 +145,14 @@ Examples:
   azura forecast weather --steps 24
   azura forecast stock gold.csv --steps 5 -o next-week.csv")]
     Forecast(Forecast),
+    /// Make new text, shown as it is made.
+    #[command(before_help = "\
+Examples:
+  azura generate text
+  azura generate text --prompt 'To be, or not' --tokens 200
+  azura generate text --temperature 0 --json
+  azura generate text --top-k 10 --top-p 0.9 --seed 7")]
+    Generate(Generate),
     /// Score a model on data, beside naive baselines.
     #[command(
         visible_alias = "eval",
@@ -194,7 +205,7 @@ Examples:
 /// `azura train`
 #[derive(Args, Debug)]
 pub struct Train {
-    /// An app's name; or a data file, together with --app.
+    /// An app's name; or a data file, which a table's app reads unless --app names another.
     #[arg(value_name = "APP|FILE")]
     pub what: Option<String>,
     /// The app that reads the data.
@@ -203,6 +214,9 @@ pub struct Train {
     /// Train on this file instead of the bundled data.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub data: Option<PathBuf>,
+    /// Column to predict (data.target).
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
     /// Group the runs under this name instead of the app's.
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -215,6 +229,9 @@ pub struct Train {
     /// Samples in a batch (train.batch).
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch: Option<String>,
+    /// End with status 5 unless a score meets this bar, such as 'test.mase<1'. May be given several times.
+    #[arg(long, value_name = "PART.METRIC<N")]
+    pub require: Vec<Requirement>,
 }
 
 /// `azura resume`
@@ -222,6 +239,9 @@ pub struct Train {
 pub struct Resume {
     /// A run: its directory, number, name, app/number, or `latest`.
     pub run: Option<String>,
+    /// End with status 5 unless a score meets this bar; that of the interrupted command is not kept. May be given several times.
+    #[arg(long, value_name = "PART.METRIC<N")]
+    pub require: Vec<Requirement>,
 }
 
 /// `azura predict`
@@ -253,6 +273,34 @@ pub struct Forecast {
     pub output: Option<PathBuf>,
 }
 
+/// `azura generate`
+#[derive(Args, Debug)]
+pub struct Generate {
+    /// A model file, a run, or an app (its latest finished run).
+    pub model: String,
+    /// What the text goes on from (default: the beginning of a line).
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
+    pub prompt: String,
+    /// How many tokens; those of the app `text` are characters.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub tokens: u32,
+    /// 0 always takes the likeliest token; the higher, the bolder.
+    #[arg(long, value_name = "T", default_value = "0.8", allow_negative_numbers = true, value_parser = temperature)]
+    pub temperature: f64,
+    /// Draw from the K likeliest tokens only (default: from all).
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub top_k: Option<u32>,
+    /// Draw from the likeliest tokens whose probabilities together reach P only.
+    #[arg(long, value_name = "P", default_value = "1", allow_negative_numbers = true, value_parser = share)]
+    pub top_p: f64,
+}
+
 /// `azura evaluate`
 #[derive(Args, Debug)]
 pub struct Evaluate {
@@ -264,6 +312,9 @@ pub struct Evaluate {
     /// Write truth, prediction and baselines of every row here, as CSV.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+    /// End with status 5 unless a score meets this bar, such as 'test.mase<1'. May be given several times.
+    #[arg(long, value_name = "PART.METRIC<N")]
+    pub require: Vec<Requirement>,
 }
 
 /// `azura serve`
@@ -312,6 +363,22 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     numbers.parse().map_err(|_| {
         "write an address and a port, such as 127.0.0.1:8080 or localhost:8080".to_string()
     })
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        Ok(_) => Err("must be between 0 and 100".to_string()),
+        Err(_) => Err("write a number, such as 0.8".to_string()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        Ok(_) => Err("must be above 0 and at most 1".to_string()),
+        Err(_) => Err("write a number, such as 0.9".to_string()),
+    }
 }
 
 fn seconds(text: &str) -> Result<std::time::Duration, String> {
@@ -427,6 +494,7 @@ impl Command {
             Command::Resume(_) => "train",
             Command::Predict(_) => "predict",
             Command::Forecast(_) => "forecast",
+            Command::Generate(_) => "generate",
             Command::Evaluate(_) => "evaluate",
             Command::Serve(_) => "serve",
             Command::Apps(_) => "apps",

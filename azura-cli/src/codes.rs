@@ -21,6 +21,8 @@ pub enum Code {
     Data,
     /// E0401: training met a NaN or an infinity.
     Diverged,
+    /// E0501: a score is on the wrong side of a bar.
+    Quality,
     /// E0601: the requested device cannot be used.
     Device,
     /// E0701: there is not enough memory.
@@ -114,6 +116,14 @@ pub const CODES: &[(Code, &str, u8, &str, &str)] = &[
         "training diverged",
         "A loss, gradient or parameter became NaN or infinite. The best and the last good checkpoint are kept.\n\
          Lower `train.lr`, set `train.clip`, or look for extreme values in the data.",
+    ),
+    (
+        Code::Quality,
+        "E0501",
+        5,
+        "quality gate failed",
+        "A score is on the wrong side of a bar that `--require` set, or does not exist. The run and its model are\n\
+         complete and kept; only the exit status says that the model is not good enough.",
     ),
     (
         Code::Device,

@@ -188,7 +188,8 @@ impl Failure {
         text
     }
 
-    fn to_json(&self) -> Value {
+    /// The failure as it stands in a document.
+    pub fn to_json(&self) -> Value {
         let place = match &self.0.place {
             None => Value::Null,
             Some(Place::Argument(n)) => json!({"argument": n}),

@@ -24,6 +24,7 @@ mod output;
 mod panics;
 mod plot;
 mod progress;
+mod require;
 mod run_dir;
 mod server;
 mod signals;

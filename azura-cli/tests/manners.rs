@@ -361,9 +361,12 @@ fn files_that_are_not_there_are_called_files() {
 #[test]
 fn a_key_is_explained_without_naming_an_app() {
     let folder = Folder::new("manners-help");
-    for key in ["data.calendar", "train.lr"] {
+    for (key, apps) in [
+        ("data.calendar", "(app weather; also of stock)"),
+        ("train.lr", "(app weather; also of stock, tabular, text)"),
+    ] {
         let text = folder.ok(["help", key]).stdout;
-        assert!(text.contains("(app weather; also of stock)"), "{text}");
+        assert!(text.contains(apps), "{text}");
     }
     let text = folder.ok(["help", "data.ticker"]).stdout;
     assert!(text.contains("(app stock)"), "{text}");

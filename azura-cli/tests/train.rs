@@ -383,3 +383,92 @@ fn logs_are_plain_lines_and_events_are_json() {
     let quiet = folder.ok(short(["train.epochs=1", "-q"]));
     assert_eq!(quiet.stderr, "");
 }
+
+#[test]
+fn a_bar_that_is_not_met_ends_with_its_own_status_and_keeps_the_run() {
+    let (folder, document) = trained();
+    let run = document["run"].as_str().unwrap();
+    let met = folder.run([
+        "evaluate",
+        run,
+        "--require",
+        "test.mae<1000",
+        "--require",
+        "test.r2>-9",
+    ]);
+    assert_eq!(met.exit, Some(0), "{}", met.stderr);
+    let missed = folder.run(["evaluate", run, "--require", "test.mae<0.001"]);
+    assert_eq!(missed.exit, Some(5));
+    assert!(
+        missed
+            .stderr
+            .contains("error[E0501]: quality gate failed: test.mae = "),
+        "{}",
+        missed.stderr
+    );
+    assert!(
+        missed.stdout.contains("mae"),
+        "the scores are shown all the same"
+    );
+    let unknown = folder.run(["evaluate", run, "--require", "test.mea<1", "--json"]);
+    assert_eq!(unknown.exit, Some(5));
+    let document = unknown.json();
+    assert_eq!(document["ok"], false);
+    assert!(
+        document["errors"][0]["help"]
+            .as_str()
+            .unwrap()
+            .contains("metrics of the test rows: ")
+    );
+    assert!(document["metrics"]["mae"].is_f64());
+    let nonsense = folder.run(["train", "weather", "--require", "mae<1"]);
+    assert_eq!(nonsense.exit, Some(2));
+
+    let folder = Folder::new("train-require");
+    let missed = folder.run(short(["--require", "val.mae<0.001", "--json"]));
+    assert_eq!(missed.exit, Some(5), "{}", missed.stderr);
+    let document = missed.json();
+    assert_eq!(
+        (&document["ok"], &document["exit"]),
+        (&Value::from(false), &Value::from(5))
+    );
+    assert!(
+        folder
+            .path()
+            .join(document["model"].as_str().unwrap())
+            .is_file()
+    );
+}
+
+#[test]
+fn a_table_needs_no_app() {
+    let folder = Folder::new("train-table");
+    let mut text = "width,colour,kind\n".to_string();
+    for i in 0..90 {
+        let (colour, kind) = [("red", "rose"), ("white", "lily")][i * 7 % 10 / 5];
+        text += &format!("{},{colour},{kind}\n", i % 13);
+    }
+    fs::write(folder.path().join("flowers.csv"), text).unwrap();
+    let run = folder.ok(["train", "flowers.csv", "--target", "kind", "--epochs", "15"]);
+    for words in [
+        "note   app tabular since it reads any table; --app chooses another: weather, stock, tabular, text",
+        "note   classification: `kind` holds 2 different texts",
+        "`colour` alone decides the target",
+    ] {
+        assert!(run.stderr.contains(words), "{words}\n{}", run.stderr);
+    }
+    let predicted = folder.ok(["predict", "tabular", "flowers.csv"]).stdout;
+    let mut lines = predicted.lines();
+    assert_eq!(lines.next(), Some("prediction,probability,p_lily,p_rose"));
+    assert_eq!(lines.clone().count(), 90);
+    assert!(lines.next().unwrap().starts_with("rose,"), "{predicted}");
+    let scores = folder.ok(["evaluate", "tabular", "--json"]).json();
+    assert_eq!(scores["metrics"]["accuracy"], 1.0);
+    let absent = folder.run(["train", "flowers.csv", "--target", "kinds"]);
+    assert_eq!(absent.exit, Some(3));
+    assert!(
+        absent.stderr.contains("did you mean `kind`?"),
+        "{}",
+        absent.stderr
+    );
+}

@@ -1,5 +1,9 @@
-//! What a model must beat before it is worth anything: naive forecasts, the most frequent label, and a
-//! linear model on the same windows.
+//! What a model must beat before it is worth anything: naive forecasts, the most frequent label, and
+//! linear models on the same inputs.
+
+mod logistic;
+
+pub use logistic::Logistic;
 
 use azura_core::Tensor;
 use serde::{Deserialize, Serialize};

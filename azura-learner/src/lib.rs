@@ -44,6 +44,7 @@
 //! | [`train`]    | [`Trainer`], its configuration, observers, checkpoints, exact resume          |
 //! | [`app`]      | [`App`]: data, model and scores of one kind of problem; [`Registry`]          |
 //! | [`run`]      | train or resume an app in a folder: from a configuration to a model file      |
+//! | [`generate`] | text from a model: options, the draw of a token, what a model must offer       |
 //! | [`model`]    | the model file: weights, preprocessing, signature and scores in one file      |
 //! | [`metrics`], [`baselines`] | honest numbers and what they must be compared with              |
 //! | [`schedule`], [`optim`] | learning rates over time, optimisers by configuration              |
@@ -75,6 +76,7 @@ pub mod baselines;
 pub mod data;
 pub mod error;
 pub mod fs;
+pub mod generate;
 pub mod layers;
 pub mod loss;
 pub mod metrics;
@@ -89,6 +91,7 @@ pub mod train;
 pub use app::{App, AppConfig, DynApp, Predictor, Registry, Source};
 pub use data::{Batch, Dataset};
 pub use error::{Class, Error, Problem, Result};
+pub use generate::{GenerateOptions, Generated};
 pub use layers::{Ctx, Module};
 pub use loss::Loss;
 pub use model::{ModelFile, ModelInfo};

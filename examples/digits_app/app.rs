@@ -281,6 +281,7 @@ impl App for Digits {
                 Field::new("probability", Kind::Number, "how probable it is"),
             ],
             forecast: false,
+            generate: false,
         }
     }
 

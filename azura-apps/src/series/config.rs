@@ -5,6 +5,8 @@ use azura_learner::data::Cycle;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bundled::check_parts;
+
 /// The model: an LSTM over the window, dropout, and a linear layer on its last state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -64,21 +66,7 @@ pub enum LossKind {
 
 /// What is wrong with the sizes of the validation and test parts and with the calendar.
 pub(crate) fn check_data(val: f64, test: f64, calendar: &[Cycle]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (key, part) in [("data.val", val), ("data.test", test)] {
-        if !(0.0..1.0).contains(&part) {
-            let message = format!("must be at least 0 and below 1, but is {part}");
-            problems.push(Problem::new(key, message));
-        }
-    }
-    if problems.is_empty() && val + test >= 1.0 {
-        let message = format!(
-            "and `data.val` take {} of the samples and leave none for training",
-            val + test
-        );
-        problems
-            .push(Problem::new("data.test", message).help("make them smaller, such as 0.15 each"));
-    }
+    let mut problems = check_parts(val, test);
     for (at, cycle) in calendar.iter().enumerate() {
         if calendar[..at].contains(cycle) {
             let name = cycle.names()[0].trim_end_matches("_sin");

@@ -23,5 +23,5 @@ pub use forecast::{Future, forecast, predict};
 pub use frame::Frame;
 pub use model::WindowLstm;
 pub use score::{Baseline, score};
-pub use source::{Bundled, Missing, Read, read};
+pub use source::{Missing, Read, read};
 pub use step::Step;

@@ -12,14 +12,7 @@ use azura_learner::fs::sha256_hex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A data set that is compiled into the program.
-#[derive(Clone, Copy, Debug)]
-pub struct Bundled {
-    /// What people and error messages call it.
-    pub name: &'static str,
-    /// The CSV text.
-    pub text: &'static str,
-}
+use crate::Bundled;
 
 /// What to do with an empty cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,8 @@ use azura_learner::Result;
 use azura_learner::data::{DataResult, Table, Timestamp, Values};
 
 use super::config::{StockData, Ticker};
-use crate::series::{Bundled, Frame, Future, Step, check_size};
+use crate::Bundled;
+use crate::series::{Frame, Future, Step, check_size};
 
 /// Microsoft, 2000 to 2013; `datasets/README.md` says more.
 pub const MSFT: Bundled = Bundled {

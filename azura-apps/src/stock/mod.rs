@@ -128,6 +128,7 @@ impl App for Stock {
             rows: config.model.window + 1,
             outputs: series::output_fields(UNIT),
             forecast: true,
+            generate: false,
         }
     }
 

@@ -4,7 +4,8 @@ use azura_learner::Result;
 use azura_learner::data::{DataResult, Table, Timestamp, Values};
 
 use super::config::{DAY, WeatherData};
-use crate::series::{Bundled, Frame, Future, Step, check_size};
+use crate::Bundled;
+use crate::series::{Frame, Future, Step, check_size};
 
 /// A typical year of hourly observations at Greensboro, North Carolina; `datasets/README.md` says more.
 pub const GREENSBORO: Bundled = Bundled {

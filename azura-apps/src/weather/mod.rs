@@ -122,6 +122,7 @@ impl App for Weather {
             rows: config.model.window,
             outputs: series::output_fields(unit(&config.data.target)),
             forecast: true,
+            generate: false,
         }
     }
 

@@ -1,6 +1,8 @@
 //! The data in the program.
 
 use azura_apps::stock::{MSFT, SP500};
+use azura_apps::tabular::{BREAST_CANCER, DIABETES, IRIS, WINE};
+use azura_apps::text::SHAKESPEARE;
 use azura_apps::weather::GREENSBORO;
 use azura_learner::Source;
 use azura_learner::fs::sha256_hex;
@@ -11,11 +13,16 @@ use crate::app;
 #[test]
 fn it_is_what_its_hashes_say() {
     let sums = include_str!("../../../datasets/SHA256SUMS");
-    for bundled in [GREENSBORO, MSFT, SP500] {
+    let tables = [GREENSBORO, MSFT, SP500, BREAST_CANCER, DIABETES, IRIS, WINE]
+        .map(|bundled| (bundled.name, bundled.text));
+    for (name, text) in tables
+        .into_iter()
+        .chain([(SHAKESPEARE.name, SHAKESPEARE.text)])
+    {
         let line = format!(
             "{}  {}\n",
-            sha256_hex(bundled.text.as_bytes()),
-            bundled.name.trim_start_matches("datasets/")
+            sha256_hex(text.as_bytes()),
+            name.trim_start_matches("datasets/")
         );
         assert!(sums.contains(&line), "{line}");
     }

@@ -11,7 +11,7 @@ fn problem(name: &str, config: serde_json::Value) -> String {
 
 #[test]
 fn defaults_are_valid_and_complete() {
-    for name in ["weather", "stock"] {
+    for name in ["weather", "stock", "text"] {
         let defaults = app(name).defaults();
         assert_eq!(app(name).check(&defaults), []);
         assert_eq!(app(name).resolve(&json!({})).unwrap(), defaults);

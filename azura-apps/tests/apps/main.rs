@@ -6,6 +6,8 @@ mod errors;
 mod future;
 mod leak;
 mod learning;
+mod tabular;
+mod text;
 
 use std::path::Path;
 use std::sync::OnceLock;

@@ -1,5 +1,6 @@
 //! `azura evaluate`: a model's scores on data, beside naive baselines.
 
+use azura_learner::app::Part;
 use azura_learner::data::{Table, Values, sha256_file};
 use azura_learner::{Predictor, Source};
 use serde_json::json;
@@ -8,6 +9,7 @@ use super::{Context, Ended, finish, input, scoreboard};
 use crate::args::Evaluate;
 use crate::failure::{Code, Failure, Place};
 use crate::output::{self, say};
+use crate::require;
 use crate::style::Paint;
 
 /// Runs the command.
@@ -44,9 +46,12 @@ pub fn run(context: &Context, args: Evaluate) -> Ended {
     if let Some(seen) = &seen {
         say!("{} {seen}", Paint::Yellow.err("warning:"));
     }
+    let failures = require::failures(&args.require, |part| {
+        (part == Part::Test).then_some(&scores.metrics)
+    });
     let (metrics, baselines) = finish::scores(&scores);
     if context.globals.json {
-        output::json(&json!({
+        let document = json!({
             "schema": "azura.evaluate/1",
             "ok": true,
             "app": model.info().app,
@@ -56,7 +61,8 @@ pub fn run(context: &Context, args: Evaluate) -> Ended {
             "metrics": metrics,
             "baselines": baselines,
             "warning": seen,
-        }))?;
+        });
+        output::json(&require::marked(document, &failures))?;
     } else {
         if !context.globals.quiet {
             say!("{}   {}", path.display(), source);
@@ -66,7 +72,7 @@ pub fn run(context: &Context, args: Evaluate) -> Ended {
             scoreboard::table(&metrics, &baselines)
         ))?;
     }
-    Ok(0)
+    require::ended(failures, context.globals.json)
 }
 
 /// Whether the scored rows lie in the time that the model was trained on: then they are no proof of anything. The model's own

@@ -14,6 +14,7 @@ use crate::failure::{Code, Failure, Stop};
 use crate::output::{self, say};
 use crate::plot;
 use crate::progress::text;
+use crate::require;
 use crate::run_dir::{self, Journal, RunDir, Status};
 use crate::style::Paint;
 
@@ -46,8 +47,11 @@ pub fn finished(session: Session<'_>, trained: Trained) -> Ended {
     for why in plots {
         say!("{} {why}", Paint::Yellow.err("warning:"));
     }
-    show(context, run, &result)?;
-    Ok(0)
+    let failures = require::failures(&plan.require, |part| {
+        trained.info.scores.get(&part).map(|scores| &scores.metrics)
+    });
+    show(context, run, &require::marked(result, &failures))?;
+    require::ended(failures, context.globals.json)
 }
 
 /// A run that a signal stopped: says how to go on.
@@ -112,6 +116,7 @@ fn document(run: &RunDir, trained: &Trained, app: &str) -> Value {
         "metrics": metrics,
         "baselines": baselines(info.scores.get(&Part::Test)),
         "forecasts": info.signature.forecast,
+        "generates": info.signature.generate,
         "verdict": info.scores.get(&Part::Test).and_then(scoreboard::verdict),
     })
 }
@@ -245,7 +250,12 @@ pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop>
             true => format!("│ azura forecast {name} --steps 24 "),
             false => String::new(),
         };
-        say!("next   azura predict {name} IN.csv {forecast}│ azura serve {name}");
+        let generates = result.get("generates").is_some_and(|yes| yes == true);
+        let generate = match generates {
+            true => format!("│ azura generate {name} "),
+            false => String::new(),
+        };
+        say!("next   azura predict {name} IN.csv {forecast}{generate}│ azura serve {name}");
     }
     Ok(())
 }

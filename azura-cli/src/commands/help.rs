@@ -11,7 +11,7 @@ use crate::output;
 use crate::tokens::is_key;
 
 /// Exit statuses and their meaning.
-const EXITS: [(u8, &str); 15] = [
+const EXITS: [(u8, &str); 16] = [
     (
         0,
         "success; also when a budget was used up or training stopped early",
@@ -23,6 +23,7 @@ const EXITS: [(u8, &str); 15] = [
     ),
     (3, "data: missing, unreadable, or not what the app needs"),
     (4, "training diverged (NaN or infinity)"),
+    (5, "quality gate failed (--require); the run is complete"),
     (6, "the requested device cannot be used"),
     (7, "out of memory"),
     (

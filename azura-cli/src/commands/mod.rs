@@ -7,6 +7,7 @@ mod doctor;
 mod evaluate;
 mod finish;
 mod forecast;
+mod generate;
 mod help;
 mod init;
 mod input;
@@ -57,6 +58,7 @@ pub fn dispatch(context: &Context, command: Command) -> Ended {
         Command::Resume(args) => resume::run(context, args),
         Command::Predict(args) => predict::run(context, args),
         Command::Forecast(args) => forecast::run(context, args),
+        Command::Generate(args) => generate::run(context, args),
         Command::Evaluate(args) => evaluate::run(context, args),
         Command::Serve(args) => serve::run(context, args),
         Command::Apps(args) => apps::run(context, args),

@@ -24,7 +24,8 @@ pub fn run(context: &Context, args: Resume) -> Ended {
         Some(name) => run_dir::find(&runs, name)?,
         None => run_dir::latest_unfinished(&runs)?,
     };
-    let plan = plan(context, &run)?;
+    let mut plan = plan(context, &run)?;
+    plan.require = args.require;
     context.device()?;
     let extended = plan.config.origins.values().any(from_command_line);
     // A finished run is only looked at, and may lie where nothing can be written. One whose model file was removed
@@ -126,5 +127,7 @@ fn plan(context: &Context, run: &RunDir) -> Result<train::Plan, Stop> {
         group: layers
             .name
             .map_or_else(|| app.name().to_string(), |(name, _)| name),
+        why: None,
+        require: Vec::new(),
     })
 }

@@ -64,7 +64,10 @@ pub fn verdict(scores: &Scores) -> Option<String> {
     let model = *scores.metrics.get(metric)?;
     // The share of the baseline's error (or of its accuracy) that the model gains.
     let gain = |baseline: f64| {
-        if lower {
+        if model == baseline {
+            // Also where both are 0.
+            0.0
+        } else if lower {
             1.0 - model / baseline
         } else {
             model / baseline - 1.0
@@ -90,10 +93,14 @@ pub fn verdict(scores: &Scores) -> Option<String> {
         .collect();
     Some(if unbeaten.is_empty() {
         let side = if lower { "below" } else { "above" };
+        // A share of nothing has no number.
+        let far = match share.is_finite() {
+            true => format!("{:.1} % {side}", share.abs() * 100.0),
+            false => side.to_string(),
+        };
         format!(
-            "better than every baseline: {metric} {}, {:.1} % {side} the nearest ({nearest}, {})",
+            "better than every baseline: {metric} {}, {far} the nearest ({nearest}, {})",
             text::number(model),
-            share.abs() * 100.0,
             text::number(*value)
         )
     } else {
@@ -148,6 +155,14 @@ mod tests {
     #[test]
     fn the_verdict_names_what_is_not_beaten() {
         let of = |metric, model, baselines: &[_]| verdict(&scores(metric, model, baselines));
+        // Nothing is better than nothing.
+        let nothing = of("accuracy", 0.0, &[("majority", 0.0)]).unwrap();
+        assert_eq!(nothing, "no better than majority: accuracy 0 against 0");
+        let something = of("accuracy", 0.5, &[("majority", 0.0)]).unwrap();
+        assert!(
+            something.contains("above the nearest (majority, 0)"),
+            "{something}"
+        );
         assert_eq!(
             of("mae", 0.8, &[("persistence", 1.0), ("seasonal_naive", 4.0)]).as_deref(),
             Some(

@@ -17,6 +17,7 @@ use crate::config::{Origin, write};
 use crate::failure::{Code, Failure, Place, Stop};
 use crate::output::{self, say};
 use crate::progress::{self, text};
+use crate::require::Requirement;
 use crate::run_dir::{self, Journal, Lease, Record, RunDir, Status};
 use crate::signals::Signals;
 use crate::style::Paint;
@@ -31,11 +32,16 @@ pub struct Plan {
     pub source: Source,
     /// The group that the run belongs to.
     pub group: String,
+    /// Why this app, if nobody named it.
+    pub why: Option<String>,
+    /// What the scores must reach.
+    pub require: Vec<Requirement>,
 }
 
 /// Runs the command.
 pub fn run(context: &Context, args: Train) -> Ended {
     let layers = context.layers(&[
+        ("--target", "data.target", args.target.as_ref()),
         ("--epochs", "train.epochs", args.epochs.as_ref()),
         ("--lr", "train.lr", args.lr.as_ref()),
         ("--batch", "train.batch", args.batch.as_ref()),
@@ -69,13 +75,25 @@ pub fn run(context: &Context, args: Train) -> Ended {
 }
 
 fn plan(context: &Context, args: &Train, layers: &Layers) -> Result<Plan, Stop> {
+    let mut why = None;
     let (name, positional) = match (&args.app, &args.what) {
         (Some(app), what) => (Some(app.as_str()), what.as_ref().map(PathBuf::from)),
         (None, Some(what)) if context.registry.get(what).is_ok() => (Some(what.as_str()), None),
-        (None, Some(what)) if Path::new(what).exists() => match &layers.app {
-            Some(_) => (None, Some(PathBuf::from(what))),
-            None => return Err(file_without_app(context, what)),
-        },
+        (None, Some(what)) if Path::new(what).exists() => {
+            let any = context.registry.iter().find(|app| app.reads_any_table());
+            match (&layers.app, any) {
+                (Some(_), _) => (None, Some(PathBuf::from(what))),
+                (None, Some(app)) if is_a_table(what) => {
+                    why = Some(format!(
+                        "app {} since it reads any table; --app chooses another: {}",
+                        app.name(),
+                        context.registry.names().join(", ")
+                    ));
+                    (Some(app.name()), Some(PathBuf::from(what)))
+                }
+                (None, _) => return Err(file_without_app(context, what)),
+            }
+        }
         (None, Some(what)) if looks_like_a_file(what) => return Err(no_such_file(context, what)),
         (None, Some(what)) => (Some(what.as_str()), None),
         (None, None) => (None, None),
@@ -114,6 +132,8 @@ fn plan(context: &Context, args: &Train, layers: &Layers) -> Result<Plan, Stop> 
         config,
         source,
         group,
+        why,
+        require: args.require.clone(),
     })
 }
 
@@ -133,9 +153,18 @@ fn file_without_app(context: &Context, what: &str) -> Stop {
 fn looks_like_a_file(what: &str) -> bool {
     let lower = what.to_lowercase();
     what.contains(['/', std::path::MAIN_SEPARATOR])
-        || [".csv", ".tsv", ".gz", ".txt", ".json", ".parquet"]
+        || is_a_table(what)
+        || [".gz", ".txt", ".json", ".parquet"]
             .iter()
             .any(|ending| lower.ends_with(ending))
+}
+
+/// The ending is that of a table that can be read.
+fn is_a_table(what: &str) -> bool {
+    let lower = what.to_lowercase();
+    [".csv", ".tsv", ".csv.gz", ".tsv.gz"]
+        .iter()
+        .any(|ending| lower.ends_with(ending))
 }
 
 fn no_such_file(context: &Context, what: &str) -> Stop {
@@ -321,6 +350,9 @@ fn announce(context: &Context, plan: &Plan, run: &RunDir, device: &str) {
         if threads == 1 { "" } else { "s" },
         azura_learner::model::instruction_set()
     );
+    if let Some(why) = &plan.why {
+        say!("note   {why}");
+    }
     if context.globals.verbose > 0 {
         for (key, origin) in &plan.config.origins {
             let value = plan.config.get(key).map(write::inline).unwrap_or_default();

@@ -15,6 +15,7 @@ use super::schema::{merge, schema_of};
 use super::{App, AppConfig, DataSummary, Part, Scores, Signature, Source};
 use crate::data::{DataError, DataErrorKind, Dataset, Table};
 use crate::error::{Error, Problem, Result};
+use crate::generate::{GenerateOptions, Generated, OnText};
 use crate::model::{ModelFile, ModelInfo};
 use crate::train::{Outcome, Training};
 
@@ -28,6 +29,9 @@ pub trait DynApp: Send + Sync {
 
     /// The version of the app's meaning of its model files.
     fn version(&self) -> u32;
+
+    /// Whether the app makes sense of any table.
+    fn reads_any_table(&self) -> bool;
 
     /// The JSON Schema of the configuration, with docs, ranges and defaults.
     fn schema(&self) -> Value;
@@ -109,6 +113,17 @@ pub trait Predictor: Send + Sync {
     /// [`Error::Data`] if the table does not fit, [`Error::Usage`] if the app does not forecast.
     fn forecast(&self, history: &Table, steps: usize) -> Result<Table>;
 
+    /// The text that follows `prompt`; `on_text` gets each new piece and can stop.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the app does not generate or an option is out of range.
+    fn generate(
+        &self,
+        prompt: &str,
+        options: &GenerateOptions,
+        on_text: &mut OnText<'_>,
+    ) -> Result<Generated>;
+
     /// Scores on rows that training never saw: the test part if `source` is what the model was trained
     /// on (by its hash), every row otherwise.
     ///
@@ -136,6 +151,10 @@ impl<A: App> DynApp for A {
 
     fn version(&self) -> u32 {
         App::version(self)
+    }
+
+    fn reads_any_table(&self) -> bool {
+        App::reads_any_table(self)
     }
 
     fn schema(&self) -> Value {

@@ -9,6 +9,7 @@ use super::{App, AppConfig, Part, ScoredSplit, Scores, Signature, Source};
 use crate::data::{DataError, DataErrorKind, Dataset, Table};
 use crate::error::{Error, Result};
 use crate::fs::sha256_hex;
+use crate::generate::{GenerateOptions, Generated, OnText};
 use crate::layers::Ctx;
 use crate::model::{ModelFile, ModelInfo, instruction_set};
 use crate::train::{Evaluation, Model, evaluate};
@@ -112,6 +113,20 @@ impl<A: App> Predictor for Loaded<'_, A> {
             let model = &*self.model;
             self.app
                 .forecast(&self.config, &self.fitted, model, history, steps)
+        })
+    }
+
+    fn generate(
+        &self,
+        prompt: &str,
+        options: &GenerateOptions,
+        on_text: &mut OnText<'_>,
+    ) -> Result<Generated> {
+        options.check()?;
+        no_grad(|| {
+            let (config, fitted, model) = (&self.config, &self.fitted, &*self.model);
+            self.app
+                .generate(config, fitted, model, prompt, options, on_text)
         })
     }
 

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Column, Dataset, Kind, Table};
 use crate::error::{Error, Problem, Result};
+use crate::generate::{GenerateOptions, Generated, OnText};
 use crate::train::{Model, TrainConfig};
 
 /// Names and numbers: `mae`, `rmse`, `accuracy`, …
@@ -62,6 +63,11 @@ pub trait App: Send + Sync + 'static {
 
     /// The version of the app's meaning of its model files; raise it when old files would be misread.
     fn version(&self) -> u32;
+
+    /// Whether the app makes sense of any table, so that a file without an app's name is given to it.
+    fn reads_any_table(&self) -> bool {
+        false
+    }
 
     /// Reads the data, splits it and fits the preprocessing on the training rows only.
     fn prepare(
@@ -131,6 +137,24 @@ pub trait App: Send + Sync + 'static {
         let _ = (config, fitted, model, history, steps);
         Err(Error::Usage(format!(
             "the app `{}` does not forecast; use predict",
+            self.name()
+        )))
+    }
+
+    /// The text that follows `prompt`; `on_text` gets each new piece and can stop. The same options give the same text.
+    /// Apps that cannot generate leave this as it is.
+    fn generate(
+        &self,
+        config: &Self::Config,
+        fitted: &Self::Fitted,
+        model: &dyn Model,
+        prompt: &str,
+        options: &GenerateOptions,
+        on_text: &mut OnText<'_>,
+    ) -> Result<Generated> {
+        let _ = (config, fitted, model, prompt, options, on_text);
+        Err(Error::Usage(format!(
+            "the app `{}` does not generate; use predict",
             self.name()
         )))
     }
@@ -277,6 +301,8 @@ pub struct Signature {
     pub outputs: Vec<Field>,
     /// True if the app forecasts.
     pub forecast: bool,
+    /// True if the app generates text.
+    pub generate: bool,
 }
 
 impl Signature {

@@ -238,7 +238,16 @@ impl Table {
         let rows: Vec<usize> = (0..self.rows)
             .filter(|row| missing.binary_search(row).is_err())
             .collect();
-        let keep = |(name, values): &(String, Values)| (name.clone(), values.select(&rows));
+        self.select(&rows)
+    }
+
+    /// Some of the rows, in the order given.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Table {
+        let keep = |(name, values): &(String, Values)| (name.clone(), values.select(rows));
         Table {
             source: self.source.clone(),
             columns: self.columns.iter().map(keep).collect(),

@@ -43,7 +43,8 @@ use azura_core::{Store, Tensor};
 
 use crate::app::{Metrics, Part};
 use crate::data::{Batch, Dataset};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::generate::Decoder;
 use crate::layers::Ctx;
 use crate::loss::Loss;
 
@@ -60,6 +61,13 @@ pub trait Model: Send + Sync {
     fn keep(&self, output: &Tensor, batch: &Batch) -> Result<Tensor> {
         let _ = batch;
         Ok(output.clone())
+    }
+
+    /// The model as it reads a text from the beginning on, token by token. Models of other things leave this as it is.
+    fn decoder(&self) -> Result<Box<dyn Decoder + '_>> {
+        Err(Error::Usage(
+            "this model reads no text token by token".to_string(),
+        ))
     }
 }
 

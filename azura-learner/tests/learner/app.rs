@@ -132,6 +132,11 @@ fn a_run_leaves_a_scored_model_and_predictions() {
         .forecast(&azura_learner::data::Table::new("t"), 3)
         .unwrap_err();
     assert_eq!(error.class(), Class::Usage);
+    let options = azura_learner::GenerateOptions::default();
+    let error = model
+        .generate("", &options, &mut |_| std::ops::ControlFlow::Continue(()))
+        .unwrap_err();
+    assert_eq!(error.class(), Class::Usage);
 }
 
 #[test]

@@ -232,6 +232,7 @@ impl App for Blobs {
             rows: 1,
             outputs: vec![Field::new("label", Kind::Number, "the cloud")],
             forecast: false,
+            generate: false,
         }
     }
 

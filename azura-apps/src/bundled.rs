@@ -1,0 +1,32 @@
+//! What apps of every kind share: data in the program, and sizes of its parts.
+
+use azura_learner::Problem;
+
+/// A data set that is compiled into the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundled {
+    /// What people and error messages call it.
+    pub name: &'static str,
+    /// The CSV text.
+    pub text: &'static str,
+}
+
+/// What is wrong with the sizes of the validation and test parts.
+pub(crate) fn check_parts(val: f64, test: f64) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (key, part) in [("data.val", val), ("data.test", test)] {
+        if !(0.0..1.0).contains(&part) {
+            let message = format!("must be at least 0 and below 1, but is {part}");
+            problems.push(Problem::new(key, message));
+        }
+    }
+    if problems.is_empty() && val + test >= 1.0 {
+        let message = format!(
+            "and `data.val` take {} of the samples and leave none for training",
+            val + test
+        );
+        problems
+            .push(Problem::new("data.test", message).help("make them smaller, such as 0.15 each"));
+    }
+    problems
+}
