@@ -5,7 +5,7 @@ mod common;
 use std::io::Read;
 use std::sync::OnceLock;
 
-use common::{Folder, Run, short};
+use common::{Folder, says, short};
 
 /// A folder with a tiny model of a tiny text.
 fn trained() -> &'static Folder {
@@ -34,14 +34,6 @@ fn trained() -> &'static Folder {
         assert!(run.stdout.contains("bits_per_char"), "{}", run.stdout);
         folder
     })
-}
-
-#[track_caller]
-fn refused(run: &Run, exit: i32, words: &[&str]) {
-    assert_eq!(run.exit, Some(exit), "{}", run.stderr);
-    for word in words {
-        assert!(run.stderr.contains(word), "{word}\n{}", run.stderr);
-    }
 }
 
 #[test]
@@ -130,7 +122,7 @@ fn text_is_shown_as_it_is_made_and_a_reader_may_go_away() {
 }
 
 #[test]
-fn what_is_out_of_range_is_refused() {
+fn what_is_out_of_range_is_says() {
     let folder = trained();
     for (flag, value, rule) in [
         ("--tokens", "0", "0 is not in 1..=1000000"),
@@ -142,11 +134,11 @@ fn what_is_out_of_range_is_refused() {
         ("--top-p", "1.5", "must be above 0 and at most 1"),
     ] {
         let run = folder.run(["generate", "text", flag, value]);
-        refused(&run, 2, &["E0201", flag, rule, "argument 3"]);
+        says(&run, 2, &["E0201", flag, rule, "argument 3"]);
         assert_eq!(run.stdout, "");
     }
     let key = folder.run(["generate", "text", "train.lr=1"]);
-    refused(
+    says(
         &key,
         2,
         &["`generate` takes no configuration key, but got `train.lr`"],
@@ -158,7 +150,7 @@ fn an_app_that_does_not_generate_says_so() {
     let folder = Folder::new("generate-weather");
     folder.ok(short(["train.epochs=1", "-q"]));
     let run = folder.run(["generate", "weather"]);
-    refused(
+    says(
         &run,
         2,
         &[
@@ -167,7 +159,7 @@ fn an_app_that_does_not_generate_says_so() {
         ],
     );
     let run = trained().run(["forecast", "text"]);
-    refused(&run, 2, &["the app `text` does not forecast"]);
+    says(&run, 2, &["the app `text` does not forecast"]);
     let run = folder.run(["generate", "text"]);
-    refused(&run, 10, &["train one first: azura train text"]);
+    says(&run, 10, &["train one first: azura train text"]);
 }

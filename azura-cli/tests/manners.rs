@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::sync::OnceLock;
 
-use common::{Folder, Run, short};
+use common::{Folder, Run, says, short};
 use serde_json::Value;
 
 fn trained() -> &'static Folder {
@@ -31,14 +31,6 @@ fn hours(rows: usize) -> String {
         );
     }
     text
-}
-
-#[track_caller]
-fn says(run: &Run, exit: i32, words: &[&str]) {
-    assert_eq!(run.exit, Some(exit), "{}", run.stderr);
-    for word in words {
-        assert!(run.stderr.contains(word), "{word}\n{}", run.stderr);
-    }
 }
 
 #[test]

@@ -138,3 +138,12 @@ pub fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
 }
+
+/// The program ended with this status, and said these words on stderr.
+#[track_caller]
+pub fn says(run: &Run, exit: i32, words: &[&str]) {
+    assert_eq!(run.exit, Some(exit), "{}", run.stderr);
+    for word in words {
+        assert!(run.stderr.contains(word), "{word}\n{}", run.stderr);
+    }
+}
