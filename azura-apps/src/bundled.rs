@@ -30,3 +30,15 @@ pub(crate) fn check_parts(val: f64, test: f64) -> Vec<Problem> {
     }
     problems
 }
+
+/// What is wrong with the part that is the test, of those that the rows are dealt into.
+pub(crate) fn check_folds(folds: usize, fold: usize) -> Option<Problem> {
+    if folds == 1 {
+        let message = "must be 0 for none, or at least 2, but is 1";
+        return Some(Problem::new("data.folds", message));
+    }
+    (fold >= folds.max(1)).then(|| {
+        let message = format!("must be below data.folds, {folds}, but is {fold}");
+        Problem::new("data.fold", message)
+    })
+}

@@ -229,6 +229,12 @@ pub struct Train {
     /// Samples in a batch (train.batch).
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch: Option<String>,
+    /// Stop after this time, such as 30m (train.time_limit).
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub time_limit: Option<String>,
+    /// Train so many times, each on another part of the rows as the test, and give mean and spread of the scores.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=1000), conflicts_with = "require")]
+    pub folds: Option<u16>,
     /// End with status 5 unless a score meets this bar, such as 'test.mase<1'. May be given several times.
     #[arg(long, value_name = "PART.METRIC<N")]
     pub require: Vec<Requirement>,

@@ -472,3 +472,47 @@ fn a_table_needs_no_app() {
         absent.stderr
     );
 }
+
+#[test]
+fn folds_are_runs_whose_scores_are_summed_up() {
+    let folder = Folder::new("train-folds");
+    let words = [
+        "train",
+        "tabular",
+        "data.dataset=iris",
+        "--folds",
+        "3",
+        "--epochs",
+        "20",
+    ];
+    let run = folder.ok(words.into_iter().chain(["--json"]));
+    let document = run.json();
+    assert_eq!(document["schema"], "azura.folds/1");
+    let folds = document["folds"].as_array().unwrap();
+    let accuracies: Vec<f64> = folds
+        .iter()
+        .map(|fold| fold["metrics"]["accuracy"].as_f64().unwrap())
+        .collect();
+    assert_eq!(accuracies.len(), 3);
+    let mean = accuracies.iter().sum::<f64>() / 3.0;
+    assert!((document["metrics"]["accuracy"]["mean"].as_f64().unwrap() - mean).abs() < 1e-12);
+    assert!(mean > 0.85, "{document}");
+    let listed = folder.ok(["runs", "--json"]).json();
+    assert_eq!(listed["runs"].as_array().unwrap().len(), 3, "{listed}");
+    assert!(run.stderr.contains("fold 3 of 3"), "{}", run.stderr);
+    let refused = folder.run(["train", "weather", "--folds", "3"]);
+    assert_eq!(refused.exit, Some(2));
+    assert!(
+        refused.stderr.contains("cannot be dealt into folds"),
+        "{}",
+        refused.stderr
+    );
+    let beyond = folder.run(["train", "tabular", "data.folds=3", "data.fold=3"]);
+    assert!(
+        beyond
+            .stderr
+            .contains("must be below data.folds, 3, but is 3"),
+        "{}",
+        beyond.stderr
+    );
+}

@@ -106,6 +106,48 @@ fn missing_cells_are_nan_only_where_allowed() {
 }
 
 #[test]
+fn other_separators_and_decimal_commas_are_found_and_told() {
+    let t = table("day;close;note\r\n2013-05-01;1,5;\"a;b\"\r\n2013-05-02;-2e3;c,d\r\n");
+    assert_eq!(t.numbers("close").unwrap(), [1.5, -2000.0]);
+    assert_eq!(t.texts("note").unwrap(), ["a;b", "c,d"]);
+    assert_eq!(t.notes(), ["decimal commas in `close`"]);
+    let t = table("day|close|note\n2013-05-01|1.5|a\n");
+    assert_eq!(
+        (t.numbers("close").unwrap(), t.notes().len()),
+        (&[1.5][..], 0)
+    );
+    let all = read_csv_all_from("a;b\n0,5;1,2,3\n1;x\n".as_bytes(), "x").unwrap();
+    assert_eq!(all.numbers("a").unwrap(), [0.5, 1.0]);
+    assert_eq!(all.texts("b").unwrap(), ["1,2,3", "x"]);
+    assert_eq!(all.notes(), ["decimal commas in `a`"]);
+}
+
+#[test]
+fn a_cell_that_makes_text_of_numbers_is_told() {
+    let all = |text: &str| read_csv_all_from(text.as_bytes(), "x").unwrap();
+    let t = all("age,day,name\n31,2020-01-01,a\n,2020-01-02,b\nunknown,,c\n40,2020-01-04,d\n");
+    assert_eq!(t.kind("age"), Some(Kind::Text));
+    assert_eq!(
+        t.notes(),
+        [
+            "`age` is text: line 4 holds \"unknown\", while 2 of 4 cells are numbers",
+            "`day` is text: line 4 holds nothing, while 3 of 4 cells are times"
+        ]
+    );
+    assert_eq!(t.slice(0..2).notes().len(), 2, "parts keep them");
+    assert!(all("name\n1\na\nb\n").notes().is_empty());
+}
+
+#[test]
+fn a_name_with_another_separator_survives_writing() {
+    let t = Table::new("x").with("a;b", vec![1.0]).unwrap();
+    let mut out = Vec::new();
+    t.to_csv(&mut out).unwrap();
+    assert_eq!(String::from_utf8_lossy(&out), "\"a;b\"\n1\n");
+    assert_eq!(read_csv_all_from(out.as_slice(), "x").unwrap(), t);
+}
+
+#[test]
 fn every_message() {
     let cases: &[(&[u8], &str)] = &[
         (
@@ -125,8 +167,12 @@ fn every_message() {
             "gold.csv:1: there is no column `close`; did you mean `clsoe`? the columns are `day`, `clsoe`, `note`",
         ),
         (
-            b"day;close;note\n2013-05-01;1;a\n",
-            "gold.csv:1: there is no column `day`; the fields seem to be separated by `;`; save the file with commas",
+            b"day;close;note\n2013-05-01;1,5;a\n2013-05-02;1.234;a\n",
+            "gold.csv:3: column `close` (2): \"1.234\" has its decimals after a point, but \"1,5\" further up after a comma; write all numbers of the column alike",
+        ),
+        (
+            b"day;close;note\n2013-05-01;1.234,5;a\n",
+            "gold.csv:2: column `close` (2): \"1.234,5\" is not a number; write a number such as 12.5, without unit or thousands separator",
         ),
         (
             b"day,close,note,day\n",

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use azura_core::{DType, Rng, Tensor};
+use azura_core::{DType, Rng, Tensor, with_threads};
 use azura_learner::Result;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -104,9 +104,62 @@ pub fn time_steps(
         loss_last = step()?;
         times.push(start.elapsed().as_secs_f64() * 1e3 / parts as f64);
     }
+    Ok(line(
+        arguments,
+        samples,
+        times,
+        first_step_s,
+        [loss_first, loss_last],
+    ))
+}
+
+/// Lets `arguments.threads` callers of one thread each repeat `step`, which takes `samples` samples, at the same time: the same
+/// line, with the samples of all of them.
+///
+/// # Errors
+/// Those of `step`.
+pub fn time_callers(
+    arguments: &Arguments,
+    samples: usize,
+    step: impl Fn() -> Result<()> + Sync,
+) -> Result<String> {
+    step()?;
+    let first_step_s = seconds_since_1970() - arguments.started;
+    let budget = Duration::from_secs_f64(arguments.secs);
+    let caller = || -> Result<Vec<f64>> {
+        let mut times = Vec::new();
+        let begin = Instant::now();
+        while times.len() < 5 || begin.elapsed() < budget {
+            let start = Instant::now();
+            step()?;
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(times)
+    };
+    let times = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..arguments.threads)
+            .map(|_| scope.spawn(|| with_threads(1, caller)))
+            .collect();
+        callers
+            .into_iter()
+            .map(|caller| caller.join().expect("a step returns its errors"))
+            .collect::<Result<Vec<_>>>()
+    })?;
+    let all = samples * arguments.threads;
+    Ok(line(arguments, all, times.concat(), first_step_s, [0.0; 2]))
+}
+
+/// The line of one workload; `samples` are taken in a step of median length.
+fn line(
+    arguments: &Arguments,
+    samples: usize,
+    mut times: Vec<f64>,
+    first_step_s: f64,
+    [loss_first, loss_last]: [f64; 2],
+) -> String {
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
-    let line = serde_json::json!({
+    serde_json::json!({
         "peer": "azura",
         "workload": arguments.workload,
         "threads": arguments.threads,
@@ -118,8 +171,8 @@ pub fn time_steps(
         "steps": times.len(),
         "loss_first": loss_first,
         "loss_last": loss_last,
-    });
-    Ok(line.to_string())
+    })
+    .to_string()
 }
 
 /// Standard normal numbers.

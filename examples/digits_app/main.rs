@@ -24,3 +24,21 @@ fn the_readme_shows_this_program() {
     let program = program.collect::<Vec<_>>().join("\n\n");
     assert!(include_str!("../../README.md").contains(program.trim_end()));
 }
+
+#[test]
+fn the_guide_shows_this_program() {
+    let guide = include_str!("../../docs/guide/write-an-app.md");
+    let program = [include_str!("main.rs"), include_str!("app.rs")].concat();
+    let blocks: Vec<&str> = guide
+        .split("```rust\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(blocks.len() > 8);
+    for block in blocks {
+        assert!(
+            program.contains(block.trim_end()),
+            "not in the program:\n{block}"
+        );
+    }
+}

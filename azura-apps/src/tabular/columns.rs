@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use azura_learner::data::{Cycle, DataError, DataResult, Kind, Table, Values};
 use serde::{Deserialize, Serialize};
 
+use super::target::few;
+
 /// Values of a category at most; the rarer ones are all alike.
 const MOST_VALUES: usize = 1000;
 /// A text with more different values than this, and than half of the rows, names rows instead of telling them apart.
@@ -127,6 +129,26 @@ impl Inputs {
             Encoding::Category { values } => Some(values.len() + 1),
             _ => None,
         })
+    }
+
+    /// As what the columns were read, if they are not all numbers.
+    pub fn kinds(&self) -> Option<String> {
+        let (mut numbers, mut categories, mut times) = (0, Vec::new(), Vec::new());
+        for Input { name, encoding } in &self.0 {
+            match encoding {
+                Encoding::Number { .. } => numbers += 1,
+                Encoding::Category { values } => {
+                    categories.push(format!("{name} ({} values)", values.len()));
+                }
+                Encoding::Time { .. } => times.push(name.clone()),
+            }
+        }
+        let parts = [("categories", &categories), ("times", &times)];
+        let others = parts.iter().filter(|(_, names)| !names.is_empty());
+        let told: Vec<String> = others
+            .map(|(kind, names)| format!("{} as {kind}", few(names)))
+            .collect();
+        (!told.is_empty()).then(|| format!("read {}, {numbers} as numbers", told.join(", ")))
     }
 
     /// The rows of a table.
@@ -333,6 +355,10 @@ mod tests {
                 "left out: `same` is 7 in all training rows",
                 "left out: `one` is \"a\" in all training rows"
             ]
+        );
+        assert_eq!(
+            inputs.kinds().as_deref(),
+            Some("read color (1 values) as categories, 1 as numbers")
         );
         let encoded = inputs.encode(&table()).unwrap();
         // Mean 2, deviation 1, over the two filled training rows.

@@ -6,7 +6,7 @@ use azura_learner::{Problem, TrainConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bundled::check_parts;
+use crate::bundled::{check_folds, check_parts};
 
 /// One column of a table from the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +40,12 @@ pub struct TabularData {
     /// Fraction of the rows for the test.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub test: f64,
+    /// Parts of equal size that the rows are dealt into, of which one is the test, in place of the fraction; 0 for none. The flag
+    /// --folds trains on each in turn.
+    #[schemars(range(max = 1000))]
+    pub folds: usize,
+    /// The part that is the test, from 0.
+    pub fold: usize,
 }
 
 /// A set that comes with the program; `datasets/README.md` says more.
@@ -122,6 +128,8 @@ impl Default for TabularData {
             split: SplitKind::default(),
             val: 0.15,
             test: 0.2,
+            folds: 0,
+            fold: 0,
         }
     }
 }
@@ -168,6 +176,11 @@ impl AppConfig for TabularConfig {
     fn check(&self) -> Vec<Problem> {
         let mut problems = check_parts(self.data.val, self.data.test);
         let (model, data) = (&self.model, &self.data);
+        problems.extend(check_folds(data.folds, data.fold));
+        if data.folds > 0 && data.split == SplitKind::Ordered {
+            let message = "cuts rows at random, but data.split is ordered";
+            problems.push(Problem::new("data.folds", message).help("set data.split=random"));
+        }
         if model.kind == ModelKind::Transformer && !model.hidden.is_multiple_of(model.heads) {
             let message = format!(
                 "must divide model.hidden, {}, but is {}",

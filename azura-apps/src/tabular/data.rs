@@ -9,8 +9,8 @@ use azura_learner::app::{DataSummary, Prepared};
 use azura_learner::baselines::{Logistic, Ridge, majority_class};
 use azura_learner::data::{
     Batch, DataError, DataErrorKind, DataResult, Dataset, Kind, PartSize, Parts, Table,
-    check_memory, read_csv_all, read_csv_all_from, sha256_file, split_by_time, split_random,
-    split_stratified,
+    check_memory, read_csv_all, read_csv_all_from, sha256_file, split_by_time, split_fold,
+    split_random, split_stratified,
 };
 use azura_learner::fs::sha256_hex;
 use azura_learner::{Result, Source, metrics};
@@ -215,7 +215,7 @@ pub(super) fn prepare(
         table.values(column)?;
     }
 
-    let mut notes = Vec::new();
+    let mut notes = table.notes().to_vec();
     let column = target_column(config, &table, &mut notes);
     let table = with_target(table, &column, &mut notes)?;
     let (mut target, why) = Target::find(&table, &column, config.data.task)?;
@@ -225,6 +225,7 @@ pub(super) fn prepare(
     scale(&mut target, &truth, &parts.train, &table)?;
 
     let inputs = inputs(config, &table, &column, &parts.train, &mut notes)?;
+    notes.extend(inputs.kinds());
     let all = TabularData::new(&table, inputs.encode(&table)?, &target)?;
     let [train, val, test] = [&parts.train, &parts.val, &parts.test].map(|rows| all.select(rows));
     notes.extend(super::leaks::find(&inputs, &train));
@@ -354,6 +355,13 @@ fn inputs(
 
 fn deal(truth: &Truth, config: &TabularConfig) -> DataResult<Parts> {
     let (val, test, seed) = (config.data.val, config.data.test, config.train.seed);
+    if config.data.folds > 0 {
+        let labels = match truth {
+            Truth::Classes(classes) => classes.clone(),
+            Truth::Numbers(values) => vec![0; values.len()],
+        };
+        return split_fold(&labels, config.data.folds, config.data.fold, val, seed);
+    }
     match (truth, config.data.split) {
         (Truth::Classes(classes), SplitKind::Random) => split_stratified(classes, val, test, seed),
         (Truth::Numbers(values), SplitKind::Random) => {

@@ -211,7 +211,7 @@ impl Target {
 }
 
 /// Names in a sentence.
-fn few(names: &[String]) -> String {
+pub(super) fn few(names: &[String]) -> String {
     match names {
         [first, second, third, _, _, ..] => {
             format!("{first}, {second}, {third} and {} more", names.len() - 3)

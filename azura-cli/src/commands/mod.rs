@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod evaluate;
 mod finish;
+mod folds;
 mod forecast;
 mod generate;
 mod help;

@@ -9,7 +9,7 @@ use azura_learner::train::rehearse;
 use azura_learner::{DynApp, Event, Observer, Source, StopFlag};
 use serde_json::{Map, Value, json};
 
-use super::{Context, Ended, finish, origins, resolved};
+use super::{Context, Ended, finish, folds, origins, resolved};
 use crate::args::Train;
 use crate::config::layers::Layers;
 use crate::config::resolve::Resolved;
@@ -45,8 +45,12 @@ pub fn run(context: &Context, args: Train) -> Ended {
         ("--epochs", "train.epochs", args.epochs.as_ref()),
         ("--lr", "train.lr", args.lr.as_ref()),
         ("--batch", "train.batch", args.batch.as_ref()),
+        ("--time-limit", "train.time_limit", args.time_limit.as_ref()),
     ])?;
     let plan = plan(context, &args, &layers)?;
+    if let Some(folds) = args.folds.filter(|_| !context.globals.dry_run) {
+        return folds::run(context, plan.app, folds);
+    }
     let device = context.device()?;
     if context.globals.dry_run {
         return dry_run(context, &plan);

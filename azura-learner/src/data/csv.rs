@@ -5,17 +5,20 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use super::column::{Column, Kind, Values, reserve};
+use super::csv_dialect::{Decimals, sniffed};
 use super::csv_guard::{Guard, Reason, Stop};
-use super::error::{DataError, DataErrorKind, DataResult, quoted};
+use super::error::{DataError, DataErrorKind, DataResult, listed, quoted};
 use super::table::{Table, check_names, unknown_column};
 use super::time::Timestamp;
 
 /// Reads the named columns of a CSV file.
 ///
-/// The first line that is not blank is the header. Fields are separated by commas (by tabs if the
-/// file's name ends in `.tsv`), may be quoted as in RFC 4180, and lines may end in LF, CRLF or CR. A
-/// byte-order mark, blank lines and spaces around names and numbers are passed over, columns that were
-/// not asked for are not kept, and a gzip file is unpacked on the way.
+/// The first line that is not blank is the header. Fields are separated by commas, or by `;`, tabs or `|`
+/// if the header has no comma; they may be quoted as in RFC 4180, and lines may end in LF, CRLF or CR.
+/// Where no comma separates fields, numbers may have a decimal comma (`1,5`), all of a column alike; the
+/// [notes](Table::notes) of the table say which have. A byte-order mark, blank lines and spaces around
+/// names and numbers are passed over, columns that were not asked for are not kept, and a gzip file is
+/// unpacked on the way.
 ///
 /// # Errors
 /// With file, line, column name and number, the text that is there and what to do:
@@ -26,8 +29,8 @@ use super::time::Timestamp;
 /// [`NotATime`](DataErrorKind::NotATime), [`MissingValue`](DataErrorKind::MissingValue) and
 /// [`OutOfRange`](DataErrorKind::OutOfRange) (`inf`, `1e309`).
 pub fn read_csv(path: impl AsRef<Path>, columns: &[Column]) -> DataResult<Table> {
-    let (file, name, delimiter) = open(path.as_ref())?;
-    read(file, &name, delimiter, Some(columns))
+    let (file, name) = open(path.as_ref())?;
+    read(file, &name, Some(columns))
 }
 
 /// As [`read_csv`], from any reader; `name` is what errors call it (`stdin`).
@@ -35,17 +38,18 @@ pub fn read_csv(path: impl AsRef<Path>, columns: &[Column]) -> DataResult<Table>
 /// # Errors
 /// As [`read_csv`].
 pub fn read_csv_from(reader: impl Read, name: &str, columns: &[Column]) -> DataResult<Table> {
-    read(reader, name, b',', Some(columns))
+    read(reader, name, Some(columns))
 }
 
 /// Reads every column of a CSV file and finds out its kind: numbers if every filled cell is one, else
-/// times if every cell is one, else text. A column without a name is called `column_N`.
+/// times if every cell is one, else text. A column without a name is called `column_N`. Where a few cells
+/// made a text of what looks like numbers or times, the [notes](Table::notes) of the table say which.
 ///
 /// # Errors
 /// As [`read_csv`], less those about kinds.
 pub fn read_csv_all(path: impl AsRef<Path>) -> DataResult<Table> {
-    let (file, name, delimiter) = open(path.as_ref())?;
-    read(file, &name, delimiter, None)
+    let (file, name) = open(path.as_ref())?;
+    read(file, &name, None)
 }
 
 /// As [`read_csv_all`], from any reader.
@@ -53,19 +57,17 @@ pub fn read_csv_all(path: impl AsRef<Path>) -> DataResult<Table> {
 /// # Errors
 /// As [`read_csv_all`].
 pub fn read_csv_all_from(reader: impl Read, name: &str) -> DataResult<Table> {
-    read(reader, name, b',', None)
+    read(reader, name, None)
 }
 
-fn open(path: &Path) -> DataResult<(File, String, u8)> {
+fn open(path: &Path) -> DataResult<(File, String)> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|e| {
         DataError::new(DataErrorKind::Io, format!("cannot be opened: {e}"))
             .in_file(&name)
             .remedy("check the path and the permissions")
     })?;
-    let lower = name.to_lowercase();
-    let tabs = lower.trim_end_matches(".gz").ends_with(".tsv");
-    Ok((file, name, if tabs { b'\t' } else { b',' }))
+    Ok((file, name))
 }
 
 /// Unpacks what starts with gzip's two magic bytes, and passes on everything else.
@@ -85,19 +87,17 @@ fn unpacked<'a>(mut reader: impl Read + 'a, name: &str) -> DataResult<Box<dyn Re
     })
 }
 
-fn read(
-    reader: impl Read,
-    name: &str,
-    delimiter: u8,
-    columns: Option<&[Column]>,
-) -> DataResult<Table> {
-    let guard = Guard::new(unpacked(reader, name)?, delimiter);
+fn read(reader: impl Read, name: &str, columns: Option<&[Column]>) -> DataResult<Table> {
+    let (delimiter, reader) =
+        sniffed(unpacked(reader, name)?).map_err(|e| unreadable(&e).in_file(name))?;
+    let guard = Guard::new(reader, delimiter);
     let mut reader = Reader {
         csv: csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
             .flexible(true)
             .from_reader(guard),
+        delimiter,
         record: csv::ByteRecord::new(),
         line: 1,
         header: Vec::new(),
@@ -107,6 +107,7 @@ fn read(
 
 struct Reader<R: Read> {
     csv: csv::Reader<Guard<R>>,
+    delimiter: u8,
     record: csv::ByteRecord,
     /// The line on which `record` starts.
     line: u64,
@@ -118,6 +119,7 @@ struct Kept {
     at: usize,
     column: Column,
     values: Values,
+    decimals: Decimals,
 }
 
 impl<R: Read> Reader<R> {
@@ -130,6 +132,7 @@ impl<R: Read> Reader<R> {
                     at,
                     column: Column::text(self.header[at].clone()),
                     values: Values::empty(Kind::Text),
+                    decimals: Decimals::new(self.delimiter),
                 })
                 .collect(),
         };
@@ -144,7 +147,7 @@ impl<R: Read> Reader<R> {
             for keep in &mut kept {
                 // Checked just above, so nothing is ever replaced here.
                 let text = String::from_utf8_lossy(&self.record[keep.at]);
-                push(&mut keep.values, &text, &keep.column).map_err(|e| {
+                push(keep, &text).map_err(|e| {
                     e.at_line(self.line)
                         .in_column(keep.column.name(), keep.at + 1)
                 })?;
@@ -160,13 +163,29 @@ impl<R: Read> Reader<R> {
             );
         }
         let mut table = Table::new(name);
-        for keep in kept {
-            let values = if columns.is_none() {
-                inferred(keep.values)
-            } else {
-                keep.values
+        let mut commas = Vec::new();
+        for mut keep in kept {
+            let name = keep.column.name.clone();
+            let values = match (keep.values, columns) {
+                (Values::Text(texts), None) => {
+                    let (values, why) = inferred(texts, &mut keep.decimals);
+                    if let Some((row, why)) = why {
+                        table.note(format!("`{name}` is text: line {} holds {why}", lines[row]));
+                    }
+                    values
+                }
+                (values, _) => values,
             };
-            table.push_numbered(keep.column.name, keep.at + 1, values)?;
+            if keep.decimals.has_commas() && values.kind() == Kind::Number {
+                commas.push(name.clone());
+            }
+            table.push_numbered(name, keep.at + 1, values)?;
+        }
+        if !commas.is_empty() {
+            table.note(format!(
+                "decimal commas in {}",
+                listed(commas.iter().map(String::as_str), 8)
+            ));
         }
         table.set_lines(lines);
         Ok(table)
@@ -232,18 +251,13 @@ impl<R: Read> Reader<R> {
                         at,
                         column: column.clone(),
                         values,
+                        decimals: Decimals::new(self.delimiter),
                     });
                 }
                 None if column.optional => {}
                 None => {
                     let names: Vec<&str> = self.header.iter().map(String::as_str).collect();
-                    let error = unknown_column(name, column.name(), &names).at_line(self.line);
-                    return Err(match other_separator(&self.header) {
-                        Some(separator) => error.remedy(format!(
-                            "the fields seem to be separated by {separator}; save the file with commas"
-                        )),
-                        None => error,
-                    });
+                    return Err(unknown_column(name, column.name(), &names).at_line(self.line));
                 }
             }
         }
@@ -265,7 +279,7 @@ impl<R: Read> Reader<R> {
             Some(name) => error
                 .in_column(name, have + 1)
                 .remedy("the row ends before this column: add the missing fields"),
-            None => error.remedy("remove the surplus, or quote fields that contain a comma"),
+            None => error.remedy("remove the surplus, or quote fields that contain a separator"),
         }
     }
 
@@ -277,15 +291,6 @@ impl<R: Read> Reader<R> {
             .at_line(self.line)
             .in_column(&self.header[at], at + 1)
             .remedy("save the file as UTF-8")
-    }
-}
-
-fn other_separator(header: &[String]) -> Option<&'static str> {
-    match header {
-        [only] if only.contains(';') => Some("`;`"),
-        [only] if only.contains('\t') => Some("tabs"),
-        [only] if only.contains('|') => Some("`|`"),
-        _ => None,
     }
 }
 
@@ -340,9 +345,9 @@ fn is_missing(text: &str) -> bool {
         .any(|word| text.eq_ignore_ascii_case(word))
 }
 
-fn push(values: &mut Values, text: &str, column: &Column) -> DataResult<()> {
-    values.reserve(1)?;
-    match values {
+fn push(keep: &mut Kept, text: &str) -> DataResult<()> {
+    keep.values.reserve(1)?;
+    match &mut keep.values {
         Values::Text(texts) => {
             let mut copy = String::new();
             copy.try_reserve_exact(text.len()).map_err(|_| {
@@ -352,11 +357,13 @@ fn push(values: &mut Values, text: &str, column: &Column) -> DataResult<()> {
             copy.push_str(text);
             texts.push(copy);
         }
-        Values::Number(numbers) => numbers.push(match number(text.trim())? {
-            Some(number) => number,
-            None if column.missing => f64::NAN,
-            None => return Err(missing(text)),
-        }),
+        Values::Number(numbers) => {
+            numbers.push(match number(text.trim(), &mut keep.decimals)? {
+                Some(number) => number,
+                None if keep.column.missing => f64::NAN,
+                None => return Err(missing(text)),
+            });
+        }
         Values::Time(times) => {
             if is_missing(text.trim()) {
                 return Err(missing(text));
@@ -376,12 +383,13 @@ fn missing(text: &str) -> DataError {
 }
 
 /// The number that a trimmed text stands for; `None` if missing.
-fn number(text: &str) -> DataResult<Option<f64>> {
+fn number(text: &str, decimals: &mut Decimals) -> DataResult<Option<f64>> {
     if is_missing(text) {
         return Ok(None);
     }
+    let pointed = decimals.pointed(text)?;
     let shown = quoted(text);
-    match text.parse::<f64>() {
+    match pointed.as_deref().unwrap_or(text).parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(Some(number)),
         Ok(_) => {
             let too_large = text.bytes().any(|b| b.is_ascii_digit());
@@ -410,20 +418,39 @@ fn number(text: &str) -> DataResult<Option<f64>> {
     }
 }
 
-/// A column of texts as the narrowest kind that holds all of it.
-fn inferred(values: Values) -> Values {
-    let Values::Text(texts) = values else {
-        return values;
-    };
-    let numbers: DataResult<Vec<f64>> = texts
+/// A column of texts as the narrowest kind that holds all of it; and if it stays text although most of its cells are numbers
+/// or times, the row of the first that is not, and what it holds.
+fn inferred(texts: Vec<String>, decimals: &mut Decimals) -> (Values, Option<(usize, String)>) {
+    let numbers: Vec<_> = texts
         .iter()
-        .map(|text| Ok(number(text.trim())?.unwrap_or(f64::NAN)))
+        .map(|text| Ok(number(text.trim(), decimals)?.unwrap_or(f64::NAN)))
         .collect();
-    if let Ok(numbers) = numbers {
-        return Values::Number(numbers);
+    let odd = odd_one(&texts, &numbers, "numbers");
+    if let Ok(numbers) = numbers.into_iter().collect() {
+        return (Values::Number(numbers), None);
     }
-    match texts.iter().map(|text| text.parse::<Timestamp>()).collect() {
-        Ok(times) => Values::Time(times),
-        Err(_) => Values::Text(texts),
+    let times: Vec<DataResult<Timestamp>> = texts.iter().map(|text| text.parse()).collect();
+    let odd = odd.or_else(|| odd_one(&texts, &times, "times"));
+    match times.into_iter().collect() {
+        Ok(times) => (Values::Time(times), None),
+        Err(_) => (Values::Text(texts), odd),
     }
+}
+
+/// The first cell that is not of a kind, if most of the filled ones are.
+fn odd_one<T>(texts: &[String], read: &[DataResult<T>], kind: &str) -> Option<(usize, String)> {
+    let of_kind = |row: &usize| read[*row].is_ok() && !is_missing(texts[*row].trim());
+    let filled = texts.iter().filter(|text| !is_missing(text.trim())).count();
+    let fit = (0..texts.len()).filter(of_kind).count();
+    let first = read.iter().position(Result::is_err)?;
+    (2 * fit > filled).then(|| {
+        let cell = match texts[first].trim() {
+            "" => "nothing".to_string(),
+            cell => quoted(cell),
+        };
+        (
+            first,
+            format!("{cell}, while {fit} of {} cells are {kind}", texts.len()),
+        )
+    })
 }

@@ -26,12 +26,22 @@ impl Table {
     ///
     /// # Errors
     /// [`DataErrorKind::Io`], or [`DataErrorKind::OutOfRange`] for an infinite number.
-    pub fn to_csv(&self, out: impl Write) -> DataResult<()> {
+    pub fn to_csv(&self, mut out: impl Write) -> DataResult<()> {
         let write = |e: csv::Error| {
             DataError::new(DataErrorKind::Io, format!("the CSV cannot be written: {e}"))
         };
+        // A header without a comma must not be taken for one with another separator.
+        let others = |name: &&str| name.contains([';', '\t', '|']);
+        let style = match self.names().iter().any(others) {
+            true => csv::QuoteStyle::Always,
+            false => csv::QuoteStyle::Necessary,
+        };
+        csv::WriterBuilder::new()
+            .quote_style(style)
+            .from_writer(&mut out)
+            .write_record(self.names())
+            .map_err(write)?;
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(self.names()).map_err(write)?;
         let columns: Vec<(&str, &Values, bool)> = self
             .columns()
             .map(|(name, values)| {

@@ -9,6 +9,7 @@
 
 mod column;
 mod csv;
+mod csv_dialect;
 mod csv_guard;
 mod csv_write;
 mod cycle;
@@ -36,7 +37,9 @@ pub use loader::{Epoch, Loader, LoaderConfig};
 pub use scale::{Scale, Scaler, ScalerKind};
 pub use scale_min_max::MinMaxScaler;
 pub use scale_standard::StandardScaler;
-pub use split::{PartSize, Parts, Split, split_by_time, split_random, split_stratified};
+pub use split::{
+    PartSize, Parts, Split, split_by_time, split_fold, split_random, split_stratified,
+};
 pub use table::Table;
 pub use time::Timestamp;
 pub use transform::{Transform, log_returns, price_after};

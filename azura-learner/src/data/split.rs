@@ -190,9 +190,108 @@ pub fn split_stratified(labels: &[usize], val: f64, test: f64, seed: u64) -> Dat
     Ok(parts)
 }
 
+/// Deals samples into `folds` parts of nearly equal size, each label by itself, and makes part `fold`, counted from 0, the test.
+///
+/// Over all folds every sample is in the test once. Of each label's other samples the fraction `val` is for validation. Without
+/// labels give every sample the same one. The same seed deals the same way.
+///
+/// # Errors
+/// [`DataErrorKind::Split`] for fewer than two folds, more folds than samples, a fold that is not there, a fraction out of range, or
+/// if nothing is left for training or validation.
+///
+/// ```
+/// use azura_learner::data::split_fold;
+/// let parts = split_fold(&[0, 0, 0, 1, 1, 1], 3, 0, 0.0, 7)?;
+/// assert_eq!((parts.train.len(), parts.test.len()), (4, 2));
+/// # Ok::<(), azura_learner::data::DataError>(())
+/// ```
+pub fn split_fold(
+    labels: &[usize],
+    folds: usize,
+    fold: usize,
+    val: f64,
+    seed: u64,
+) -> DataResult<Parts> {
+    let samples = labels.len();
+    let wrong = |what: String, remedy: &str| {
+        Err(DataError::new(DataErrorKind::Split, what).remedy(remedy.to_string()))
+    };
+    if folds < 2 || folds > samples || fold >= folds {
+        let what = format!("fold {fold} of {folds} cannot be cut from {samples} samples");
+        return wrong(
+            what,
+            "folds are counted from 0; there are two or more, and not more than samples",
+        );
+    }
+    PartSize::Fraction(val).of(samples, "validation")?;
+    let mut order: Vec<usize> = (0..samples).collect();
+    Rng::new(seed).fork("folds").shuffle(&mut order);
+    // Stable: within a label the shuffled order stays. Dealt round and round over all labels, so that folds are equally large.
+    order.sort_by_key(|&sample| labels[sample]);
+    let (test, rest): (Vec<_>, Vec<_>) = order
+        .into_iter()
+        .enumerate()
+        .partition(|(at, _)| at % folds == fold);
+    let bare = |dealt: Vec<(usize, usize)>| dealt.into_iter().map(|(_, sample)| sample);
+    let mut parts = Parts {
+        train: Vec::new(),
+        val: Vec::new(),
+        test: bare(test).collect(),
+    };
+    let rest: Vec<usize> = bare(rest).collect();
+    for group in rest.chunk_by(|&a, &b| labels[a] == labels[b]) {
+        let n_val = ((val * group.len() as f64).round() as usize).min(group.len() - 1);
+        parts.val.extend(&group[..n_val]);
+        parts.train.extend(&group[n_val..]);
+    }
+    if parts.val.is_empty() && val > 0.0 {
+        let what = format!("every label has too few samples to give {val} of them to validation");
+        return wrong(what, "use more data or a larger fraction");
+    }
+    for part in [&mut parts.train, &mut parts.val, &mut parts.test] {
+        part.sort_unstable();
+    }
+    Ok(parts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folds_hold_every_sample_once_and_labels_alike() {
+        let labels: Vec<usize> = (0..53).map(|i| usize::from(i % 3 == 0)).collect();
+        let mut tested = Vec::new();
+        for fold in 0..5 {
+            let parts = split_fold(&labels, 5, fold, 0.2, 3).unwrap();
+            let ones = parts.test.iter().filter(|&&i| labels[i] == 1).count();
+            assert!(
+                (10..=11).contains(&parts.test.len()) && (3..=4).contains(&ones),
+                "{parts:?}"
+            );
+            assert!((8..=9).contains(&parts.val.len()), "{parts:?}");
+            let mut all = [parts.train, parts.val, parts.test.clone()].concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..53).collect::<Vec<_>>());
+            tested.extend(parts.test);
+        }
+        tested.sort_unstable();
+        assert_eq!(tested, (0..53).collect::<Vec<_>>());
+        assert_eq!(
+            split_fold(&labels, 5, 1, 0.2, 3),
+            split_fold(&labels, 5, 1, 0.2, 3)
+        );
+        assert_ne!(
+            split_fold(&labels, 5, 1, 0.2, 3),
+            split_fold(&labels, 5, 1, 0.2, 4)
+        );
+        for (folds, fold, val) in [(1, 0, 0.0), (5, 5, 0.0), (54, 0, 0.0), (5, 0, 1.0)] {
+            assert!(
+                split_fold(&labels, folds, fold, val, 3).is_err(),
+                "{folds} {fold} {val}"
+            );
+        }
+    }
 
     #[test]
     fn by_time_with_gap() {

@@ -18,6 +18,7 @@ pub struct Table {
     // Column numbers of the file, counted from 1, and the line of each row, where known.
     numbers: Vec<usize>,
     lines: Vec<u64>,
+    notes: Vec<String>,
     rows: usize,
 }
 
@@ -35,6 +36,7 @@ impl Table {
             columns: Vec::new(),
             numbers: Vec::new(),
             lines: Vec::new(),
+            notes: Vec::new(),
             rows: 0,
         }
     }
@@ -82,6 +84,16 @@ impl Table {
         self.columns.push((name, values));
         self.numbers.push(number);
         Ok(())
+    }
+
+    /// Adds a note for the person whose file it is.
+    pub(super) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// What a person should know about how the file was read: sentences without a full stop.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     pub(super) fn set_lines(&mut self, lines: Vec<u64>) {
@@ -213,6 +225,7 @@ impl Table {
                 .map(|(name, values)| (name.clone(), values.slice(rows.clone())))
                 .collect(),
             numbers: self.numbers.clone(),
+            notes: self.notes.clone(),
             lines: self
                 .lines
                 .get(rows.clone())
@@ -252,6 +265,7 @@ impl Table {
             source: self.source.clone(),
             columns: self.columns.iter().map(keep).collect(),
             numbers: self.numbers.clone(),
+            notes: self.notes.clone(),
             lines: rows.iter().filter_map(|&row| self.line(row)).collect(),
             rows: rows.len(),
         }

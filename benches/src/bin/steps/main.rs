@@ -14,7 +14,7 @@ mod gpt;
 mod micro;
 mod nets;
 
-use azura_benches::{Arguments, time_steps};
+use azura_benches::{Arguments, time_callers, time_steps};
 use azura_core::optim::{Adam, Optimizer};
 use azura_core::{
     DType, Gradients, Rng, Store, Tensor, in_parallel, no_grad, serial, with_threads,
@@ -24,7 +24,7 @@ use nets::{Inputs, Net};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-/// What has a `_train` and an `_infer`.
+/// What has a `_train`, an `_infer` (one sample) and a `_batch` (the batch of training, from as many callers as threads).
 const NETS: [&str; 7] = [
     "mlp", "lstm64", "lstm256", "cnn", "resnet", "gptsmall", "gpt",
 ];
@@ -74,11 +74,16 @@ fn run(arguments: &Arguments) -> Result<Vec<String>> {
                 Ok(0.0)
             })
         })?
+    } else if let Some(name) = net("_batch") {
+        let (net, inputs) = nets::build(name, &store)?;
+        time_callers(arguments, inputs.samples, || {
+            no_grad(|| net.forward(&inputs.x, &mut Ctx::eval())).map(drop)
+        })?
     } else if workload.ends_with("_gen") {
         generate::run(arguments, &store)?
     } else {
         let rule = format!(
-            "no workload `{workload}`; there are micro, gptsmall_gen, gpt_gen, and _train and _infer of {}",
+            "no workload `{workload}`; there are micro, gptsmall_gen, gpt_gen, and _train, _infer and _batch of {}",
             NETS.join(", ")
         );
         return Err(Error::Usage(rule));
