@@ -107,16 +107,17 @@ fn what_is_found_out_about_a_table_is_said() {
     let source = file(folder.path(), "fruit.csv", &fruit(60));
     let notes = notes(&json!({}), &source);
     assert_eq!(
-        notes[..4],
+        notes[..5],
         [
             "classification: `class` holds 2 different texts",
             "target: `class`, the last column, since data.target is empty",
             "left out: `name` has 39 different texts in 39 training rows",
             "left out: `box` is 7 in all training rows",
+            "read colour (3 values) as categories, 1 as numbers",
         ]
     );
     assert!(
-        notes[4].starts_with("`colour` alone decides the target in all training rows"),
+        notes[5].starts_with("`colour` alone decides the target in all training rows"),
         "{notes:?}"
     );
 }
