@@ -1,17 +1,17 @@
-//! Trains an app with five seeds and prints mean and spread of its test scores beside the baselines.
+//! Trains an app with five seeds, or as many as the last argument says, and prints mean and spread of its test scores beside the baselines.
 //!
 //! `cargo run --release -p azura-apps --example seeds -- weather`, or another app, with a configuration in JSON
-//! behind the name to change something: `'{"data":{"ticker":"sp500"}}'`. Where a split is dealt at random, each seed deals anew.
+//! behind the name to change something, `'{"data":{"dataset":"sp500"}}'`, behind that a path of other data, and how many seeds. Where a split is dealt at random, each seed deals anew.
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::{Arc, Mutex};
 
 use azura_learner::app::{Metrics, Part};
 use azura_learner::run::{Finish, RunPaths, train};
-use azura_learner::{Source, StopFlag};
+use azura_learner::train::On;
+use azura_learner::{Event, Observer, Source, StopFlag};
 use serde_json::{Value, json};
-
-const SEEDS: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -21,25 +21,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config: Value = args
         .next()
         .map_or(Ok(json!({})), |text| serde_json::from_str(&text))?;
+    let source = match args.next().as_deref() {
+        None | Some("") => Source::Bundled,
+        Some(path) => Source::File(path.into()),
+    };
+    let seeds = args.next().map_or(Ok(5), |text| text.parse::<usize>())?;
     let app = registry.get(&name)?;
     let folder = tempfile::tempdir()?;
 
     let mut scores: BTreeMap<String, Vec<Metrics>> = BTreeMap::new();
-    for seed in 0..SEEDS {
+    for seed in 0..seeds {
         config["train"]["seed"] = json!(seed);
         let paths = RunPaths::in_folder(folder.path().join(seed.to_string()));
         let stop = StopFlag::new();
-        let Finish::Trained(run) =
-            train(app, &config, &Source::Bundled, &paths, Vec::new(), &stop)?
-        else {
+        let waited = Arc::new(Mutex::new(0.0));
+        let sum = Arc::clone(&waited);
+        let observer = On(move |event: &Event<'_>| {
+            if let (Event::Step { waited, .. }, Ok(mut sum)) = (event, sum.lock()) {
+                *sum += waited;
+            }
+        });
+        let observers: Vec<Box<dyn Observer>> = vec![Box::new(observer)];
+        let Finish::Trained(run) = train(app, &config, &source, &paths, observers, &stop)? else {
             return Err("interrupted".into());
         };
         let test = run.info.scores.get(&Part::Test).ok_or("no test rows")?;
         println!(
-            "seed {seed}: best epoch {} of {}, {:.1} s",
+            "seed {seed}: best epoch {} of {}, {:.1} s, of which {:.2} s waiting for batches",
             run.outcome.best.as_ref().map_or(0, |best| best.epoch),
             run.outcome.epochs,
             run.outcome.seconds,
+            waited.lock().map_or(f64::NAN, |sum| *sum),
         );
         let model = ("model".to_string(), test.metrics.clone());
         for (name, metrics) in test.baselines.clone().into_iter().chain([model]) {

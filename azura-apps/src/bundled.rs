@@ -31,14 +31,14 @@ pub(crate) fn check_parts(val: f64, test: f64) -> Vec<Problem> {
     problems
 }
 
-/// What is wrong with the part that is the test, of those that the rows are dealt into.
+/// What is wrong with the fold that is the test.
 pub(crate) fn check_folds(folds: usize, fold: usize) -> Option<Problem> {
     if folds == 1 {
         let message = "must be 0 for none, or at least 2, but is 1";
         return Some(Problem::new("data.folds", message));
     }
-    (fold >= folds.max(1)).then(|| {
-        let message = format!("must be below data.folds, {folds}, but is {fold}");
+    (folds > 0 && fold > folds).then(|| {
+        let message = format!("is {fold}, but there are {folds} folds");
         Problem::new("data.fold", message)
     })
 }

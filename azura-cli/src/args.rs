@@ -16,6 +16,7 @@ Examples:
   azura train weather                      train on the bundled data
   azura train stock --data gold.csv train.epochs=20 train.lr=3e-4
   azura resume                             continue the latest unfinished run
+  azura tune weather --trials 30           search for good hyper-parameters
   azura predict weather new.csv -o out.csv
   azura forecast weather --steps 24
   azura generate text --prompt HAMLET
@@ -125,6 +126,19 @@ Examples:
   azura train -c azura.toml --json > result.json"
     )]
     Train(Train),
+    /// Search for good hyper-parameters.
+    #[command(
+        visible_alias = "hyperopt",
+        before_help = "\
+Examples:
+  azura tune weather --trials 30
+  azura tune flowers.csv --target species --time-limit 10m --parallel 2
+  azura tune weather --search train.lr=log:1e-4..1e-2 --search 'model.hidden=32|64|128'
+  azura tune weather --dry-run         the space, the trials and what they cost
+  azura tune resume                    go on with the latest study; also from a second terminal
+  azura tune best                      the best trial, and how to train with it"
+    )]
+    Tune(Box<Tune>),
     /// Continue an unfinished run, bit for bit.
     #[command(before_help = "\
 Examples:
@@ -132,10 +146,11 @@ Examples:
   azura resume weather/12
   azura resume brave-otter")]
     Resume(Resume),
-    /// Predict from the rows of a file.
+    /// Predict from the rows of a file, or from images.
     #[command(before_help = "\
 Examples:
   azura predict weather new.csv -o out.csv
+  azura predict image cat.jpg holiday/ --top-k 3
   azura predict runs/weather/0001-brave-otter/model.safetensors new.csv
   tail -n 100 new.csv | azura predict weather - --json")]
     Predict(Predict),
@@ -145,10 +160,18 @@ Examples:
   azura forecast weather --steps 24
   azura forecast stock gold.csv --steps 5 -o next-week.csv")]
     Forecast(Forecast),
-    /// Make new text, shown as it is made.
+    /// Train again and again on a growing past, each time tested on the rows that follow.
+    #[command(before_help = "\
+Examples:
+  azura backtest stock
+  azura backtest sales.csv --target sold --folds 8 --rows 30
+  azura backtest stock data.dataset=sp500 --json")]
+    Backtest(Backtest),
+    /// Make new text, shown as it is made, or sound.
     #[command(before_help = "\
 Examples:
   azura generate text
+  azura generate voice -o new.wav --seconds 2
   azura generate text --prompt 'To be, or not' --tokens 200
   azura generate text --temperature 0 --json
   azura generate text --top-k 10 --top-p 0.9 --seed 7")]
@@ -202,9 +225,9 @@ Examples:
     },
 }
 
-/// `azura train`
-#[derive(Args, Debug)]
-pub struct Train {
+/// What is trained, and the keys that have flags of their own.
+#[derive(Args, Debug, Default)]
+pub struct Subject {
     /// An app's name; or a data file, which a table's app reads unless --app names another.
     #[arg(value_name = "APP|FILE")]
     pub what: Option<String>,
@@ -217,9 +240,6 @@ pub struct Train {
     /// Column to predict (data.target).
     #[arg(long, value_name = "COLUMN")]
     pub target: Option<String>,
-    /// Group the runs under this name instead of the app's.
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
     /// Passes over the training rows (train.epochs).
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<String>,
@@ -232,6 +252,23 @@ pub struct Train {
     /// Stop after this time, such as 30m (train.time_limit).
     #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
     pub time_limit: Option<String>,
+}
+
+/// `azura train`
+#[derive(Args, Debug)]
+pub struct Train {
+    /// What, and how.
+    #[command(flatten)]
+    pub subject: Subject,
+    /// Train with the configuration of a trial: a study and a number, such as weather-1/7.
+    #[arg(long, value_name = "STUDY/N", conflicts_with_all = ["what", "app", "data"])]
+    pub from_trial: Option<String>,
+    /// With --from-trial: train on training and validation rows together, for as many epochs as were best for the trial.
+    #[arg(long, requires = "from_trial")]
+    pub refit: bool,
+    /// Group the runs under this name instead of the app's.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
     /// Train so many times, each on another part of the rows as the test, and give mean and spread of the scores.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=1000), conflicts_with = "require")]
     pub folds: Option<u16>,
@@ -250,14 +287,188 @@ pub struct Resume {
     pub require: Vec<Requirement>,
 }
 
+/// `azura tune`
+#[derive(Args, Debug)]
+pub struct Tune {
+    /// What to do with a study that there is; without it, a new study begins.
+    #[command(subcommand)]
+    pub action: Option<TuneAction>,
+    /// A new study.
+    #[command(flatten)]
+    pub begin: TuneBegin,
+    /// Where studies are kept (default ./studies, or AZURA_STUDIES).
+    #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
+    pub studies: Option<PathBuf>,
+}
+
+/// A new study.
+#[derive(Args, Debug)]
+pub struct TuneBegin {
+    /// An app's name; or a data file, which a table's app reads unless --app names another.
+    #[arg(value_name = "APP|FILE")]
+    pub what: Option<String>,
+    /// The app that reads the data.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Train on this file instead of the bundled data.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub data: Option<PathBuf>,
+    /// Column to predict (data.target).
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// Name of the study (default: that of the app, and a number).
+    #[arg(long, value_name = "NAME")]
+    pub study: Option<String>,
+    /// Search this key: log:1e-4..1e-2, 0..0.5, int:20..120/20, logint:8..1024 or A|B|C. May be given several times.
+    #[arg(long, value_name = "KEY=SPACE")]
+    pub search: Vec<String>,
+    /// Make something small or large: 'min val.mase', 'max val.accuracy', or a name alone. May be given several times.
+    #[arg(long, value_name = "OBJECTIVE")]
+    pub objective: Vec<String>,
+    /// What the best trial must keep, such as 'parameters<1e6'. May be given several times.
+    #[arg(long, value_name = "NAME<N")]
+    pub constraint: Vec<String>,
+    /// Who proposes values (tune.sampler).
+    #[arg(long, value_name = "NAME")]
+    pub sampler: Option<String>,
+    /// Who stops hopeless trials early (tune.pruner).
+    #[arg(long, value_name = "NAME")]
+    pub pruner: Option<String>,
+    /// In the end train the best trial anew, on training and validation rows together, as a run.
+    #[arg(long)]
+    pub refit_best: bool,
+    /// How much to do.
+    #[command(flatten)]
+    pub budget: TuneBudget,
+}
+
+/// How much a search does.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TuneBudget {
+    /// Trials of the study (tune.trials).
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub trials: Option<String>,
+    /// Begin no trial after this time, such as 30m, and interrupt those under way (tune.time_limit).
+    #[arg(long, value_name = "TIME")]
+    pub time_limit: Option<String>,
+    /// Trials at the same time, each in a process of its own (tune.parallel).
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub parallel: Option<String>,
+}
+
+/// `azura tune …`
+#[derive(Subcommand, Debug)]
+pub enum TuneAction {
+    /// Go on with a study; several processes may, also on a shared folder.
+    #[command(before_help = "\
+Examples:
+  azura tune resume                    the latest study
+  azura tune resume weather-1 --trials 100")]
+    Resume {
+        /// A study (default: the latest).
+        study: Option<String>,
+        /// In the end train the best trial anew, on training and validation rows together, as a run.
+        #[arg(long)]
+        refit_best: bool,
+        /// How much to do.
+        #[command(flatten)]
+        budget: TuneBudget,
+    },
+    /// List the studies.
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show the trials of a study.
+    Show {
+        /// A study (default: the latest).
+        study: Option<String>,
+        /// Show at most this many trials.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show the best trial, or the trials that none beats in all objectives.
+    Best {
+        /// A study (default: the latest).
+        study: Option<String>,
+    },
+    /// Show which parameters matter.
+    Importance {
+        /// A study (default: the latest).
+        study: Option<String>,
+    },
+    /// Write the study in pictures: one HTML file that needs nothing else.
+    Report {
+        /// A study (default: the latest).
+        study: Option<String>,
+        /// Write here instead of report.html in the study.
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+    /// Write all trials as a table.
+    Export {
+        /// The kind of table.
+        format: ExportFormat,
+        /// A study (default: the latest).
+        study: Option<String>,
+        /// Write here instead of standard output.
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+    /// Have these values tried next: azura tune enqueue STUDY train.lr=1e-3 model.hidden=64
+    Enqueue {
+        /// A study (default: the latest).
+        study: Option<String>,
+    },
+    /// Take a trial to evaluate it elsewhere; its values are printed.
+    Ask {
+        /// A study (default: the latest).
+        study: Option<String>,
+    },
+    /// Say how a trial of `ask` went: azura tune tell STUDY 7 val.mase=0.81
+    Tell {
+        /// The study.
+        study: String,
+        /// The trial.
+        trial: usize,
+        /// A report on the way, after this epoch, not the end; the answer says whether to go on.
+        #[arg(long, value_name = "N", conflicts_with = "failed")]
+        step: Option<u64>,
+        /// It failed, for this reason.
+        #[arg(long, value_name = "REASON")]
+        failed: Option<String>,
+    },
+    /// Let no worker begin another trial; those under way are finished.
+    Stop {
+        /// A study (default: the latest).
+        study: Option<String>,
+    },
+    /// Train a trial as the child of a worker.
+    #[command(hide = true)]
+    Work {
+        /// The study's folder.
+        study: PathBuf,
+        /// The trial.
+        trial: usize,
+    },
+}
+
+/// The choice of `azura tune export`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Comma-separated values.
+    Csv,
+}
+
 /// `azura predict`
 #[derive(Args, Debug)]
 pub struct Predict {
     /// A model file, a run, or an app (its latest finished run).
     pub model: String,
-    /// A CSV file, or - for standard input.
-    #[arg(value_name = "IN", value_hint = ValueHint::FilePath)]
-    pub input: PathBuf,
+    /// A CSV file, or - for standard input; for an app that reads them, image files and folders of such.
+    #[arg(value_name = "IN", required = true, value_hint = ValueHint::AnyPath)]
+    pub input: Vec<PathBuf>,
+    /// Name so many classes for each image, the most probable first (default: 1).
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub top_k: Option<u32>,
     /// Write here instead of standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
@@ -279,23 +490,43 @@ pub struct Forecast {
     pub output: Option<PathBuf>,
 }
 
+/// `azura backtest`
+#[derive(Args, Debug)]
+pub struct Backtest {
+    /// What is trained, as for `azura train`.
+    #[command(flatten)]
+    pub subject: Subject,
+    /// How many times.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub folds: u32,
+    /// Rows that each model is tested on (default: the test rows of `azura train` in equal parts).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rows: Option<u32>,
+}
+
 /// `azura generate`
 #[derive(Args, Debug)]
 pub struct Generate {
     /// A model file, a run, or an app (its latest finished run).
     pub model: String,
-    /// What the text goes on from (default: the beginning of a line).
+    /// What it goes on from: a text, or the WAV file of a sound (default: the beginning of a line, or silence).
     #[arg(
         long,
-        value_name = "TEXT",
+        value_name = "TEXT|FILE",
         default_value = "",
         hide_default_value = true,
         allow_hyphen_values = true
     )]
     pub prompt: String,
-    /// How many tokens; those of the app `text` are characters.
+    /// How many tokens; those of the app `text` are characters, those of `voice` samples.
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub tokens: u32,
+    /// How long a sound is, in place of --tokens.
+    #[arg(long, value_name = "S", allow_negative_numbers = true, conflicts_with = "tokens", value_parser = length)]
+    pub seconds: Option<f64>,
+    /// Write here: text in place of standard output, sound as a WAV file; - is standard output.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
     /// 0 always takes the likeliest token; the higher, the bolder.
     #[arg(long, value_name = "T", default_value = "0.8", allow_negative_numbers = true, value_parser = temperature)]
     pub temperature: f64,
@@ -376,6 +607,14 @@ fn temperature(text: &str) -> Result<f64, String> {
         Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
         Ok(_) => Err("must be between 0 and 100".to_string()),
         Err(_) => Err("write a number, such as 0.8".to_string()),
+    }
+}
+
+fn length(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if value > 0.0 && value <= 3600.0 => Ok(value),
+        Ok(_) => Err("must be above 0 and at most 3600".to_string()),
+        Err(_) => Err("write a number, such as 2.5".to_string()),
     }
 }
 
@@ -497,9 +736,11 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Command::Train(_) => "train",
+            Command::Tune(_) => "tune",
             Command::Resume(_) => "train",
             Command::Predict(_) => "predict",
             Command::Forecast(_) => "forecast",
+            Command::Backtest(_) => "backtest",
             Command::Generate(_) => "generate",
             Command::Evaluate(_) => "evaluate",
             Command::Serve(_) => "serve",
@@ -519,6 +760,8 @@ impl Command {
         matches!(
             self,
             Command::Train(_)
+                | Command::Backtest(_)
+                | Command::Tune(_)
                 | Command::Resume(_)
                 | Command::Config(_)
                 | Command::Init(_)

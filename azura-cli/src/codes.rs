@@ -5,6 +5,8 @@
 pub enum Code {
     /// E0101: something failed that nothing else describes.
     Unexpected,
+    /// E0102: no trial of a study gave a value.
+    NoTrial,
     /// E0201: the command line was not understood.
     CommandLine,
     /// E0202: a value that is neither TOML nor plain text.
@@ -31,6 +33,8 @@ pub enum Code {
     Model,
     /// E0802: a checkpoint that is damaged, foreign or too new.
     Checkpoint,
+    /// E0803: the journal of a study is damaged.
+    Journal,
     /// E0901: the run is in use by another process.
     RunInUse,
     /// E0902: the address or file is in use or exists.
@@ -51,6 +55,15 @@ pub const CODES: &[(Code, &str, u8, &str, &str)] = &[
         "Something failed that no other code describes: often the operating system refused to read or write\n\
          (a full disk, missing permission). The message names the file and the system's reason. A run that was\n\
          training keeps its last checkpoint: mend the cause and continue with `azura resume`.",
+    ),
+    (
+        Code::NoTrial,
+        "E0102",
+        1,
+        "no trial gave a value",
+        "Every trial of the study failed or was stopped before it had a value, so there is no best one. The message\n\
+         and `azura tune show STUDY` name the reasons. Mend what they share (the data, a range that is too wild) and\n\
+         go on with `azura tune resume STUDY --trials N`, or begin a new study.",
     ),
     (
         Code::CommandLine,
@@ -157,6 +170,16 @@ pub const CODES: &[(Code, &str, u8, &str, &str)] = &[
         "not a usable checkpoint",
         "The checkpoint is damaged or belongs to another configuration. Start the run again with\n\
          `azura train -c RUN/config.toml`.",
+    ),
+    (
+        Code::Journal,
+        "E0803",
+        8,
+        "the journal of a study is damaged",
+        "Each line of studies/NAME/journal.jsonl has a checksum over its entry. A last line that was cut short when a\n\
+         process died is left out by itself; a line that is wrong before good ones means that the file was changed.\n\
+         Put a copy back, or cut the file off before that line and go on with `azura tune resume NAME`: the trials\n\
+         after it are made again, from their checkpoints where they have some.",
     ),
     (
         Code::RunInUse,

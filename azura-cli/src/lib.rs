@@ -28,6 +28,7 @@ mod require;
 mod run_dir;
 mod server;
 mod signals;
+mod study;
 mod style;
 mod tokens;
 

@@ -154,7 +154,7 @@ fn an_app_that_does_not_generate_says_so() {
         &run,
         2,
         &[
-            "error[E0201]: the app `weather` does not generate text",
+            "error[E0201]: the app `weather` does not generate",
             "help: use predict",
         ],
     );
@@ -162,4 +162,62 @@ fn an_app_that_does_not_generate_says_so() {
     says(&run, 2, &["the app `text` does not forecast"]);
     let run = folder.run(["generate", "text"]);
     says(&run, 10, &["train one first: azura train text"]);
+}
+
+#[test]
+fn sound_goes_to_a_wav_file_and_is_heard_again() {
+    let folder = Folder::new("generate-sound");
+    folder.ok([
+        "train",
+        "voice",
+        "data.rate=2000",
+        "data.bits=5",
+        "model.context=32",
+        "model.embedding=8",
+        "model.hidden=16",
+        "train.max_steps=20",
+    ]);
+    let line = ["generate", "voice", "--seconds", "0.25", "--seed", "3"];
+    let run = folder.run(line);
+    says(&run, 2, &["E0201", "a sound needs a file", "-o new.wav"]);
+    let run = folder.ok(line.iter().chain(&["-o", "new.wav"]));
+    assert_eq!(run.stdout, "");
+    assert!(
+        run.stderr
+            .contains("wrote new.wav   0.25 s, 500 samples at 2000 Hz"),
+        "{}",
+        run.stderr
+    );
+    let wav = std::fs::read(folder.path().join("new.wav")).unwrap();
+    assert_eq!(wav.len(), 44 + 1000);
+    let document = folder
+        .ok(line.iter().chain(&["-o", "new.wav", "--json"]))
+        .json();
+    assert_eq!(document["tokens"], 500);
+    assert_eq!(document["seconds"], 0.25);
+    assert_eq!(document["rate"], 2000);
+    assert!(document["text"].is_null());
+    assert_eq!(std::fs::read(folder.path().join("new.wav")).unwrap(), wav);
+
+    let heard = folder.ok(["predict", "voice", "new.wav"]);
+    assert!(
+        heard
+            .stdout
+            .starts_with("path,seconds,nats,bits_per_sample\n"),
+        "{}",
+        heard.stdout
+    );
+    assert!(heard.stdout.contains("new.wav,0.25,"), "{}", heard.stdout);
+    folder.write("list.csv", "path\nnew.wav\n");
+    let listed = folder.ok(["predict", "voice", "list.csv"]);
+    assert!(
+        listed.stdout.contains("\nnew.wav,0.25,"),
+        "{}",
+        listed.stdout
+    );
+    folder.write("bad.wav", "no sound");
+    let bad = folder.run(["predict", "voice", "bad.wav"]);
+    says(&bad, 3, &["E0301", "is not a WAV file", "bad.wav"]);
+    let both = folder.run(["generate", "voice", "--tokens", "3", "--seconds", "1"]);
+    says(&both, 2, &["E0201", "--seconds"]);
 }

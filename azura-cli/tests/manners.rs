@@ -115,7 +115,7 @@ fn a_dry_run_finds_a_wrong_monitor_and_estimates_memory() {
             "E0207",
             "`train.monitor`",
             "val.mea",
-            "argument 11",
+            "argument 13",
             "val.mae",
         ],
     );
@@ -231,7 +231,7 @@ fn verbose_says_more() {
     assert!(!plain.contains("checkpoint"), "{plain}");
     let more = folder.ok(short(["train.epochs=1", "-v"])).stderr;
     assert!(
-        more.contains("config model.hidden = 16   from argument 4"),
+        more.contains("config model.hidden = 16   from argument 6"),
         "{more}"
     );
     assert!(
@@ -354,14 +354,17 @@ fn files_that_are_not_there_are_called_files() {
 fn a_key_is_explained_without_naming_an_app() {
     let folder = Folder::new("manners-help");
     for (key, apps) in [
-        ("data.calendar", "(app weather; also of stock)"),
-        ("train.lr", "(app weather; also of stock, tabular, text)"),
+        ("data.calendar", "(app weather; also of stock, forecast)"),
+        (
+            "train.lr",
+            "(app weather; also of stock, forecast, tabular, text, image, voice, sound, signal)",
+        ),
     ] {
         let text = folder.ok(["help", key]).stdout;
         assert!(text.contains(apps), "{text}");
     }
-    let text = folder.ok(["help", "data.ticker"]).stdout;
-    assert!(text.contains("(app stock)"), "{text}");
+    let text = folder.ok(["help", "data.stride"]).stdout;
+    assert!(text.contains("(app text; also of voice)"), "{text}");
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn the_run_directory_is_complete() {
     assert_eq!(record["status"], "finished");
     assert_eq!(record["result"], *document);
     let origins: Value = serde_json::from_str(&read("config.origin.json")).unwrap();
-    assert_eq!(origins["model.hidden"], "argument 4");
+    assert_eq!(origins["model.hidden"], "argument 6");
     assert_eq!(origins["train.lr"], "default");
     assert_eq!(read("metrics.csv").lines().count(), 4);
     for line in read("events.jsonl").lines() {
@@ -451,7 +451,7 @@ fn a_table_needs_no_app() {
     fs::write(folder.path().join("flowers.csv"), text).unwrap();
     let run = folder.ok(["train", "flowers.csv", "--target", "kind", "--epochs", "15"]);
     for words in [
-        "note   app tabular since it reads any table; --app chooses another: weather, stock, tabular, text",
+        "note   app tabular since it reads any table; --app chooses another: weather, stock, forecast, tabular, text, image, voice, sound, signal",
         "note   classification: `kind` holds 2 different texts",
         "`colour` alone decides the target",
     ] {
@@ -507,12 +507,130 @@ fn folds_are_runs_whose_scores_are_summed_up() {
         "{}",
         refused.stderr
     );
-    let beyond = folder.run(["train", "tabular", "data.folds=3", "data.fold=3"]);
+    let beyond = folder.run(["train", "tabular", "data.folds=3", "data.fold=4"]);
     assert!(
-        beyond
-            .stderr
-            .contains("must be below data.folds, 3, but is 3"),
+        beyond.stderr.contains("is 4, but there are 3 folds"),
         "{}",
         beyond.stderr
+    );
+}
+
+/// Days with a week's rhythm.
+fn days(rows: usize) -> String {
+    let mut text = "day,sold\n".to_string();
+    for i in 0..rows {
+        let (month, day) = (1 + i / 28, 1 + i % 28);
+        if month <= 12 && day <= 28 {
+            text += &format!(
+                "2021-{month:02}-{day:02},{}\n",
+                50 + [3, 1, 4, 1, 5, 9, 2][i % 7]
+            );
+        }
+    }
+    text
+}
+
+#[test]
+fn a_table_with_times_is_a_series_and_can_be_tested_on_its_past() {
+    let folder = Folder::new("train-series");
+    // February has 28 days; the days after it are gaps, which are told.
+    folder.write("shop.csv", &days(56));
+    let run = folder.ok([
+        "train",
+        "shop.csv",
+        "--target",
+        "sold",
+        "--epochs",
+        "2",
+        "model.window=7",
+    ]);
+    for words in [
+        "note   app forecast since its rows are 1 d apart by `day` and `sold` holds numbers; --app chooses another: weather, stock, forecast, tabular, text",
+        "a season is 7 rows, a week",
+        "by 1 gap in which 3 rows are missing",
+    ] {
+        assert!(run.stderr.contains(words), "{words}\n{}", run.stderr);
+    }
+    let coming = folder.ok(["forecast", "forecast", "--steps", "2"]).stdout;
+    let lines: Vec<&str> = coming.lines().collect();
+    assert!(
+        lines.len() == 3
+            && lines[0].starts_with("time,")
+            && lines[0].contains("prediction,low,high"),
+        "{coming}"
+    );
+    assert!(lines[1].starts_with("2021-03-01,"), "{coming}");
+
+    let back = [
+        "backtest",
+        "shop.csv",
+        "--app",
+        "forecast",
+        "--target",
+        "sold",
+        "--folds",
+        "2",
+        "--rows",
+        "4",
+        "--epochs",
+        "1",
+        "model.window=7",
+        "model.horizon=1",
+        "data.irregular=break",
+    ];
+    let run = folder.ok(back);
+    assert!(run.stderr.contains("fold   1 of 2"), "{}", run.stderr);
+    assert!(
+        run.stdout.starts_with("means of 2 folds of 4 rows"),
+        "{}",
+        run.stdout
+    );
+    let document = folder.ok(back.iter().copied().chain(["--json"])).json();
+    assert_eq!(document["schema"], "azura.backtest/1");
+    let folds = document["folds"].as_array().unwrap();
+    let span = |fold: usize| {
+        (
+            folds[fold]["first"].as_str().unwrap(),
+            folds[fold]["last"].as_str().unwrap(),
+        )
+    };
+    assert_eq!(span(0), ("2021-02-21", "2021-02-24"));
+    assert_eq!(span(1), ("2021-02-25", "2021-02-28"));
+    assert!(folds[0]["train"].as_u64() < folds[1]["train"].as_u64());
+    let means = |name: &str| document["metrics"][name].as_f64().unwrap();
+    let of = |fold: usize, name: &str| folds[fold]["metrics"][name].as_f64().unwrap();
+    assert!((means("mae") - (of(0, "mae") + of(1, "mae")) / 2.0).abs() < 1e-12);
+    let none = folder.run(["backtest", "tabular"]);
+    assert_eq!(none.exit, Some(2));
+    assert!(
+        none.stderr.contains("the app `tabular` has no backtest"),
+        "{}",
+        none.stderr
+    );
+}
+
+#[test]
+fn an_old_name_is_taken_and_the_new_one_said() {
+    let folder = Folder::new("train-alias");
+    let run = folder.ok(["train", "stock_predictor", "-n"]);
+    assert!(
+        run.stderr
+            .contains("note   `stock_predictor` means the app stock"),
+        "{}",
+        run.stderr
+    );
+    for (old, new) in [
+        ("cifar10_classifier", "image"),
+        ("voice_generator", "voice"),
+    ] {
+        let run = folder.ok(["train", old, "-n"]);
+        let words = format!("note   `{old}` means the app {new}");
+        assert!(run.stderr.contains(&words), "{}", run.stderr);
+    }
+    let run = folder.run(["predict", "weather_forecaster", "x.csv"]);
+    assert!(
+        run.stderr.contains("no run of `weather` is in"),
+        "{}",
+        run.stderr
     );
 }

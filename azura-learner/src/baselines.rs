@@ -94,13 +94,6 @@ pub struct Ridge {
 }
 
 impl Ridge {
-    /// Rows of the matrix that are held at a time: enough for the product to run at full speed, 12 MB at
-    /// 1,500 features.
-    const BLOCK: usize = 1024;
-    /// Columns of the Gram matrix made at a time: nearly half of the work is saved from 1,000 features
-    /// on, and the products stay large enough for full speed.
-    const PANEL: usize = 128;
-
     /// Fits `samples` rows of `features` values; `row(i, out)` writes row `i`, and is called twice for
     /// each, so the whole matrix never needs to be in memory.
     ///
@@ -115,65 +108,13 @@ impl Ridge {
         y: &[f64],
         alpha: f64,
     ) -> Result<Self> {
-        if samples == 0 || features == 0 || y.len() != samples {
-            let n = y.len();
-            let what =
-                format!("ridge regression on {samples} rows of {features} features, {n} targets");
-            return Err(DataError::new(DataErrorKind::Size, what).into());
-        }
-        if !(alpha >= 0.0 && alpha.is_finite()) {
-            let what = format!("alpha must be at least 0, but is {alpha}");
-            return Err(DataError::new(DataErrorKind::OutOfRange, what).into());
-        }
-        let (mean, std) = moments(samples, features, &row)?;
-        let y_mean = y.iter().sum::<f64>() / samples as f64;
-        if !y_mean.is_finite() {
-            let what = format!("the mean of the targets is {y_mean}");
-            return Err(DataError::new(DataErrorKind::OutOfRange, what).into());
-        }
-
-        let mut gram = vec![0.0; features * features];
-        let mut right = vec![0.0; features];
-        for first in (0..samples).step_by(Ridge::BLOCK) {
-            let block = first..samples.min(first + Ridge::BLOCK);
-            let rows = block.len();
-            let mut z = vec![0.0; rows * features];
-            for (out, i) in z.chunks_exact_mut(features).zip(block) {
-                row(i, out);
-                let residual = y[i] - y_mean;
-                for (((z, mean), std), right) in out.iter_mut().zip(&mean).zip(&std).zip(&mut right)
-                {
-                    *z = (*z - mean) / std;
-                    *right += *z * residual;
-                }
-            }
-            let z = Tensor::from_vec(z, [rows, features])?;
-            // ZᵀZ is symmetric: panel by panel, only the columns up to the panel's own are computed.
-            for start in (0..features).step_by(Ridge::PANEL) {
-                let width = Ridge::PANEL.min(features - start);
-                let (panel, upto) = (z.narrow(1, start, width)?, start + width);
-                let product = panel.t()?.matmul(&z.narrow(1, 0, upto)?)?;
-                let product: Vec<f64> = product.to_vec()?;
-                let sums = gram[start * features..].chunks_mut(features);
-                for (sums, product) in sums.zip(product.chunks_exact(upto)) {
-                    for (sum, product) in sums.iter_mut().zip(product) {
-                        *sum += product;
-                    }
-                }
-            }
-        }
-        for j in 0..features {
-            gram[j * features + j] += alpha;
-            // A constant column is all zeros; any pivot leaves its weight 0.
-            if gram[j * features + j] == 0.0 {
-                gram[j * features + j] = 1.0;
-            }
-        }
-        cholesky(&mut gram, features)?;
-        solve(&gram, &mut right);
-        let weights: Vec<f64> = right.iter().zip(&std).map(|(w, std)| w / std).collect();
-        let intercept = y_mean - dot(&weights, &mean);
-        Ok(Ridge { weights, intercept })
+        let ridges = Ridges::fit(samples, features, 1, row, y, &[alpha])?;
+        let only = ridges.into_iter().next();
+        only.map(|ridge| Ridge {
+            weights: ridge.weights,
+            intercept: ridge.intercepts[0],
+        })
+        .ok_or_else(|| DataError::new(DataErrorKind::Other, "no regression").into())
     }
 
     /// Fits flattened windows to their targets.
@@ -232,6 +173,168 @@ impl Ridge {
     pub fn intercept(&self) -> f64 {
         self.intercept
     }
+}
+
+/// Ridge regressions of several targets on the same features, as [`Ridge`] for each of them.
+///
+/// The matrix of the normal equations is made once for all targets and penalties, which is nearly all of the work.
+///
+/// ```
+/// use azura_learner::baselines::Ridges;
+/// // y₁ = 2x + 1 and y₂ = −x.
+/// let row = |i: usize, out: &mut [f64]| out[0] = i as f64;
+/// let y = [1.0, 0.0, 3.0, -1.0, 5.0, -2.0];
+/// let lines = &Ridges::fit(3, 1, 2, row, &y, &[0.0])?[0];
+/// let mut at_10 = [0.0; 2];
+/// lines.predict(&[10.0], &mut at_10);
+/// assert!((at_10[0] - 21.0).abs() < 1e-12 && (at_10[1] + 10.0).abs() < 1e-12);
+/// # Ok::<(), azura_learner::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ridges {
+    /// `[targets, features]`
+    weights: Vec<f64>,
+    intercepts: Vec<f64>,
+}
+
+impl Ridges {
+    /// Rows of the matrix that are held at a time: enough for the product to run at full speed, 12 MB at
+    /// 1,500 features.
+    const BLOCK: usize = 1024;
+    /// Columns of the Gram matrix made at a time: nearly half of the work is saved from 1,000 features
+    /// on, and the products stay large enough for full speed.
+    const PANEL: usize = 128;
+
+    /// Fits `samples` rows of `features` values to `targets` numbers each (`y`, row-major), once for each penalty;
+    /// `row(i, out)` writes row `i`, and is called twice for each, so the whole matrix never needs to be in memory.
+    ///
+    /// # Errors
+    /// As [`Ridge::fit`].
+    pub fn fit(
+        samples: usize,
+        features: usize,
+        targets: usize,
+        row: impl Fn(usize, &mut [f64]),
+        y: &[f64],
+        alphas: &[f64],
+    ) -> Result<Vec<Self>> {
+        if samples == 0
+            || features == 0
+            || targets == 0
+            || samples.checked_mul(targets) != Some(y.len())
+        {
+            let n = y.len();
+            let what =
+                format!("ridge regression on {samples} rows of {features} features, {n} targets");
+            return Err(DataError::new(DataErrorKind::Size, what).into());
+        }
+        if let Some(alpha) = alphas.iter().find(|a| !(**a >= 0.0 && a.is_finite())) {
+            let what = format!("alpha must be at least 0, but is {alpha}");
+            return Err(DataError::new(DataErrorKind::OutOfRange, what).into());
+        }
+        let (mean, std) = moments(samples, features, &row)?;
+        let mut y_mean = vec![0.0; targets];
+        for y in y.chunks_exact(targets) {
+            for (mean, y) in y_mean.iter_mut().zip(y) {
+                *mean += y / samples as f64;
+            }
+        }
+        if let Some(mean) = y_mean.iter().find(|mean| !mean.is_finite()) {
+            let what = format!("the mean of the targets is {mean}");
+            return Err(DataError::new(DataErrorKind::OutOfRange, what).into());
+        }
+
+        let mut gram = vec![0.0; features * features];
+        // `[features, targets]`
+        let mut right = vec![0.0; features * targets];
+        for first in (0..samples).step_by(Ridges::BLOCK) {
+            let block = first..samples.min(first + Ridges::BLOCK);
+            let rows = block.len();
+            let mut z = vec![0.0; rows * features];
+            let mut residuals = Vec::with_capacity(rows * targets);
+            for (out, i) in z.chunks_exact_mut(features).zip(block) {
+                row(i, out);
+                for ((z, mean), std) in out.iter_mut().zip(&mean).zip(&std) {
+                    *z = (*z - mean) / std;
+                }
+                let y = &y[i * targets..(i + 1) * targets];
+                residuals.extend(y.iter().zip(&y_mean).map(|(y, mean)| y - mean));
+            }
+            let z = Tensor::from_vec(z, [rows, features])?;
+            let residuals = Tensor::from_vec(residuals, [rows, targets])?;
+            add(&mut right, &z.t()?.matmul(&residuals)?)?;
+            // ZᵀZ is symmetric: panel by panel, only the columns up to the panel's own are computed.
+            for start in (0..features).step_by(Ridges::PANEL) {
+                let width = Ridges::PANEL.min(features - start);
+                let (panel, upto) = (z.narrow(1, start, width)?, start + width);
+                let product = panel.t()?.matmul(&z.narrow(1, 0, upto)?)?;
+                let product: Vec<f64> = product.to_vec()?;
+                let sums = gram[start * features..].chunks_mut(features);
+                for (sums, product) in sums.zip(product.chunks_exact(upto)) {
+                    for (sum, product) in sums.iter_mut().zip(product) {
+                        *sum += product;
+                    }
+                }
+            }
+        }
+        let solved = |alpha: f64| -> Result<Ridges> {
+            let mut gram = gram.clone();
+            for j in 0..features {
+                gram[j * features + j] += alpha;
+                // A constant column is all zeros; any pivot leaves its weight 0.
+                if gram[j * features + j] == 0.0 {
+                    gram[j * features + j] = 1.0;
+                }
+            }
+            cholesky(&mut gram, features)?;
+            let mut ridges = Ridges {
+                weights: Vec::with_capacity(features * targets),
+                intercepts: Vec::with_capacity(targets),
+            };
+            for (target, y_mean) in y_mean.iter().enumerate() {
+                let mut w: Vec<f64> = right[target..].iter().step_by(targets).copied().collect();
+                solve(&gram, &mut w);
+                w.iter_mut().zip(&std).for_each(|(w, std)| *w /= std);
+                ridges.intercepts.push(y_mean - dot(&w, &mean));
+                ridges.weights.extend(w);
+            }
+            Ok(ridges)
+        };
+        alphas.iter().map(|&alpha| solved(alpha)).collect()
+    }
+
+    /// The predictions for one row of features: `bₜ + Σ wₜⱼ xⱼ` for each target.
+    ///
+    /// # Panics
+    /// If the row has another length than the fitted ones, or `out` not one place a target (a mistake of the program).
+    pub fn predict(&self, row: &[f64], out: &mut [f64]) {
+        assert_eq!(out.len(), self.targets(), "targets of a row");
+        assert_eq!(row.len(), self.features(), "features of a row");
+        for ((out, w), b) in out
+            .iter_mut()
+            .zip(self.weights.chunks_exact(row.len()))
+            .zip(&self.intercepts)
+        {
+            *out = b + dot(w, row);
+        }
+    }
+
+    /// How many targets there are.
+    pub fn targets(&self) -> usize {
+        self.intercepts.len()
+    }
+
+    /// How many features a row has.
+    pub fn features(&self) -> usize {
+        self.weights.len() / self.intercepts.len().max(1)
+    }
+}
+
+/// Adds the elements of a tensor.
+fn add(sums: &mut [f64], tensor: &Tensor) -> Result<()> {
+    let terms: Vec<f64> = tensor.to_vec()?;
+    sums.iter_mut().zip(terms).for_each(|(sum, x)| *sum += x);
+    Ok(())
 }
 
 /// Mean and standard deviation of every column; deviation 1 where it is 0.
@@ -364,6 +467,30 @@ mod tests {
         let ridge = Ridge::fit(2, 1, |i, out| out[0] = 2.0 * i as f64, &[1.0, 5.0], 2.0).unwrap();
         assert!((ridge.weights()[0] - 1.0).abs() < 1e-15);
         assert!((ridge.intercept() - 2.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn many_targets_and_penalties_are_the_single_ones() {
+        let row = |i: usize, out: &mut [f64]| {
+            let x = i as f64;
+            out.copy_from_slice(&[x, (x * 0.7).sin(), (x * 1.3).cos()]);
+        };
+        let y: Vec<f64> = (0..40)
+            .flat_map(|i| [f64::from(i).sqrt(), f64::from(i % 7)])
+            .collect();
+        let both = Ridges::fit(40, 3, 2, row, &y, &[0.1, 10.0]).unwrap();
+        for (ridges, alpha) in both.iter().zip([0.1, 10.0]) {
+            assert_eq!((ridges.targets(), ridges.features()), (2, 3));
+            for target in 0..2 {
+                let one: Vec<f64> = y[target..].iter().step_by(2).copied().collect();
+                let single = Ridge::fit(40, 3, row, &one, alpha).unwrap();
+                let (mut x, mut got) = ([0.0; 3], [0.0; 2]);
+                row(17, &mut x);
+                ridges.predict(&x, &mut got);
+                assert!((got[target] - single.predict(&x)).abs() < 1e-12);
+            }
+        }
+        assert!(Ridges::fit(40, 3, 3, row, &y, &[1.0]).is_err());
     }
 
     #[test]

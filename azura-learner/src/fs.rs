@@ -94,7 +94,7 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn temporary_name(path: &Path) -> Result<PathBuf> {
+pub(crate) fn temporary_name(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| {
         Error::io(
             "write",
@@ -120,14 +120,14 @@ fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     let sync = || File::open(folder)?.sync_all();
     sync().map_err(|e| Error::io("sync the folder", folder, e))
 }
 
 /// Windows has no fsync of a folder; its rename is journaled.
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> Result<()> {
     let _ = File::open;
     Ok(())
 }

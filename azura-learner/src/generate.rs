@@ -1,4 +1,4 @@
-//! Text that a model makes, one token after the other: the options, the draw of a token, and what a model must offer.
+//! Text or sound that a model makes, one token after the other: the options, the draw of a token, and what a model must offer.
 
 use std::ops::ControlFlow;
 
@@ -6,11 +6,13 @@ use azura_core::{Rng, Tensor};
 
 use crate::error::{Error, Result};
 
-/// How a text is made.
+/// How a text or a sound is made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerateOptions {
     /// Tokens to make; what a token is, is the app's.
     pub tokens: usize,
+    /// Seconds of sound to make, in place of so many tokens; an app that makes no sound refuses it.
+    pub seconds: Option<f64>,
     /// Divides the scores: below 1 likely tokens become likelier, above 1 all become more alike; 0 always takes the
     /// likeliest.
     pub temperature: f64,
@@ -19,7 +21,7 @@ pub struct GenerateOptions {
     /// Only the likeliest tokens whose probabilities together reach this are drawn from (nucleus sampling, Holtzman et al.
     /// 2020, arXiv:1904.09751); 1 takes all.
     pub top_p: f64,
-    /// Seed of the draws: the same seed gives the same text.
+    /// Seed of the draws: the same seed gives the same text or sound.
     pub seed: u64,
 }
 
@@ -27,6 +29,7 @@ impl Default for GenerateOptions {
     fn default() -> Self {
         GenerateOptions {
             tokens: 500,
+            seconds: None,
             temperature: 0.8,
             top_k: 0,
             top_p: 1.0,
@@ -51,14 +54,17 @@ impl GenerateOptions {
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             return refuse("top_p must be above 0 and at most 1", self.top_p);
         }
+        if let Some(seconds) = self.seconds.filter(|s| !(*s > 0.0 && s.is_finite())) {
+            return refuse("the seconds must be a finite number above 0", seconds);
+        }
         Ok(())
     }
 }
 
-/// A text that was made.
+/// A text or a sound that was made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Generated {
-    /// The new text, without the prompt.
+    /// The new text, without the prompt; empty for a sound, whose pieces were handed out.
     pub text: String,
     /// How many tokens it has.
     pub tokens: usize,
@@ -66,10 +72,24 @@ pub struct Generated {
     pub notes: Vec<String>,
 }
 
-/// Gets each new piece of a text as soon as it is made, and says whether to go on.
-pub type OnText<'a> = dyn FnMut(&str) -> ControlFlow<()> + 'a;
+/// A piece of what is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Piece<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Sound of one channel.
+    Sound {
+        /// Samples a second, the same in every piece.
+        rate: u32,
+        /// The samples, in `[−1, 1]`.
+        samples: &'a [f32],
+    },
+}
 
-/// A model reading a text from its beginning on, a few tokens at a time. It keeps what it needs of those it has read (a
+/// Gets each new piece as soon as it is made, and says whether to go on.
+pub type OnPiece<'a> = dyn FnMut(Piece<'_>) -> ControlFlow<()> + 'a;
+
+/// A model reading a text or a sound from its beginning on, a few tokens at a time. It keeps what it needs of those it has read (a
 /// key and value cache, a recurrent state).
 pub trait Decoder {
     /// Reads the next tokens; the scores `[T, V]` of what follows each of them, given all that was read so far.
@@ -201,6 +221,13 @@ mod tests {
             (options(f64::NAN, 0, 1.0), "temperature"),
             (options(1.0, 0, 0.0), "top_p"),
             (options(1.0, 0, 1.5), "top_p"),
+            (
+                GenerateOptions {
+                    seconds: Some(0.0),
+                    ..options(1.0, 0, 1.0)
+                },
+                "seconds",
+            ),
         ] {
             let message = wrong.check().unwrap_err().to_string();
             assert!(message.contains(name), "{message}");

@@ -48,6 +48,7 @@
 //! | [`model`]    | the model file: weights, preprocessing, signature and scores in one file      |
 //! | [`metrics`], [`baselines`] | honest numbers and what they must be compared with              |
 //! | [`schedule`], [`optim`] | learning rates over time, optimisers by configuration              |
+//! | [`tune`]     | hyper-parameter search: spaces, samplers, pruners, studies on any function    |
 //! | [`error`], [`fs`] | one error type with a class for each exit code; files written whole      |
 //!
 //! # Three levels
@@ -87,6 +88,7 @@ pub mod schedule;
 mod sealed;
 pub mod summary;
 pub mod train;
+pub mod tune;
 
 pub use app::{App, AppConfig, DynApp, Predictor, Registry, Source};
 pub use data::{Batch, Dataset};

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::app::{AppTraining, DynApp, Part, Source};
+use crate::app::{AppTraining, DynApp, Part, Picture, Source};
 use crate::data::Table;
 use crate::error::{Error, Result};
 use crate::fs::{sweep, write_atomic};
 use crate::model::{ModelFile, ModelInfo};
 use crate::train::{Event, Observer, Outcome, StopFlag, Trainer, recorded_outcome};
+
+/// Pictures of mistakes that a run keeps.
+const MISTAKES: usize = 48;
 
 /// Where a run writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Trained {
     pub predictions: Option<PathBuf>,
     /// The same rows in memory; `None` for a recorded run.
     pub rows: Option<Table>,
+    /// Pictures of mistakes among the test samples, worst first; none for a recorded run.
+    pub mistakes: Vec<Picture>,
     /// True if the run had been finished before and nothing was trained now.
     pub recorded: bool,
 }
@@ -91,7 +96,28 @@ pub fn train(
         }
     }
     let training = app.start(&config, source)?;
-    fit_and_save(training, paths, observers, stop, false)
+    fit_and_save(training, paths, observers, stop, false, &Part::ALL)
+}
+
+/// Trains, or goes on from the checkpoint if there is one, for a search that compares configurations: as [`train`] and
+/// [`resume`], but the test rows are left alone. They are neither scored nor predicted, so that what a search finds can still
+/// be held against rows that nothing was chosen on.
+///
+/// # Errors
+/// As [`train`] and [`resume`].
+pub fn trial(
+    app: &dyn DynApp,
+    config: &Value,
+    source: &Source,
+    paths: &RunPaths,
+    observers: Vec<Box<dyn Observer + '_>>,
+    stop: &StopFlag,
+) -> Result<Finish> {
+    let config = app.resolve(config)?;
+    let resume = paths.checkpoints.join(crate::train::LAST).exists();
+    let training = app.start(&config, source)?;
+    let parts = [Part::Train, Part::Val];
+    fit_and_save(training, paths, observers, stop, resume, &parts)
 }
 
 /// Goes on with a run from its last checkpoint, to the same result as if it had never stopped.
@@ -134,12 +160,13 @@ pub fn resume(
                     .exists()
                     .then(|| paths.predictions.clone()),
                 rows: None,
+                mistakes: Vec::new(),
                 recorded: true,
             })));
         }
     }
     let training = app.start(&config, source)?;
-    fit_and_save(training, paths, observers, stop, true)
+    fit_and_save(training, paths, observers, stop, true, &Part::ALL)
 }
 
 fn fit_and_save(
@@ -148,6 +175,7 @@ fn fit_and_save(
     observers: Vec<Box<dyn Observer + '_>>,
     stop: &StopFlag,
     resume: bool,
+    parts: &[Part],
 ) -> Result<Finish> {
     // What a process that was killed here left half-written, before its first checkpoint too.
     sweep(&paths.checkpoints)?;
@@ -171,15 +199,20 @@ fn fit_and_save(
     if !outcome.finished() {
         return Ok(Finish::Interrupted(outcome));
     }
-    save(&*training, outcome, paths).map(|trained| Finish::Trained(Box::new(trained)))
+    save(&*training, outcome, paths, parts).map(|trained| Finish::Trained(Box::new(trained)))
 }
 
-/// Writes the model that `training` holds and scores it as it will be read.
-fn save(training: &dyn AppTraining, outcome: Outcome, paths: &RunPaths) -> Result<Trained> {
+/// Writes the model that `training` holds and scores it on `parts` as it will be read.
+fn save(
+    training: &dyn AppTraining,
+    outcome: Outcome,
+    paths: &RunPaths,
+    parts: &[Part],
+) -> Result<Trained> {
     // Through bytes: what is scored is what a reader of the file gets, not what training holds.
     let bytes = training.snapshot(&outcome)?.to_bytes()?;
     let file = ModelFile::from_bytes(&bytes, &paths.model)?;
-    let mut report = training.report(&file)?;
+    let mut report = training.report(&file, parts)?;
     let rows = report
         .get_mut(&Part::Test)
         .and_then(|scores| scores.rows.take());
@@ -192,6 +225,20 @@ fn save(training: &dyn AppTraining, outcome: Outcome, paths: &RunPaths) -> Resul
         rows.to_csv(&mut csv)?;
         write_atomic(&paths.predictions, &csv)?;
     }
+    let details = match parts.contains(&Part::Test) {
+        true => training.details(&file)?,
+        false => Vec::new(),
+    };
+    for table in details {
+        let mut csv = Vec::new();
+        table.to_csv(&mut csv)?;
+        let name = format!("{}.csv", table.source());
+        write_atomic(paths.predictions.with_file_name(name), &csv)?;
+    }
+    let mistakes = match &rows {
+        Some(rows) => training.mistakes(rows, MISTAKES)?,
+        None => Vec::new(),
+    };
     file.save(&paths.model)?;
     Ok(Trained {
         outcome,
@@ -200,6 +247,7 @@ fn save(training: &dyn AppTraining, outcome: Outcome, paths: &RunPaths) -> Resul
         info: file.info().clone(),
         predictions: rows.is_some().then(|| paths.predictions.clone()),
         rows,
+        mistakes,
         recorded: false,
     })
 }

@@ -208,7 +208,7 @@ fn every_message() {
         ),
         (
             b"day,close,note\n2013-05-01,1,a,b\n",
-            "gold.csv:2: the row has 4 fields, but the header has 3; remove the surplus, or quote fields that contain a comma",
+            "gold.csv:2: the row has 4 fields, but the header has 3; remove the surplus, or quote fields that contain a separator",
         ),
         (
             b"day,close,note\n2013-05-01,1,a\n2013-05-02,1,\"b\n2013-05-03,1,c\n",

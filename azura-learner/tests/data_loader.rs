@@ -168,6 +168,7 @@ fn loader(probe: Probe, batch: usize, shuffle: bool, prefetch: usize) -> (Arc<Pr
         shuffle,
         seed: 42,
         prefetch,
+        training: false,
     };
     (probe.clone(), Loader::new(probe, config).unwrap())
 }
@@ -200,6 +201,7 @@ fn the_order_depends_on_seed_and_epoch_alone() {
         shuffle: true,
         seed: 43,
         prefetch: 2,
+        training: false,
     };
     let other = Loader::new(Arc::new(Probe::new(40)), config).unwrap();
     assert_ne!(first.order(3), other.order(3));

@@ -252,7 +252,7 @@ proptest! {
                 Ok(Batch { tensors: Vec::new(), rows: rows.to_vec() })
             }
         }
-        let config = LoaderConfig { batch, shuffle: true, seed, prefetch };
+        let config = LoaderConfig { batch, shuffle: true, seed, prefetch, training: false };
         let loader = Loader::new(Arc::new(Numbers(n)), config).unwrap();
         let take = |from| loader.epoch(epoch, from).map(|b| b.unwrap().rows).collect::<Vec<_>>();
         let whole = take(0);

@@ -40,11 +40,12 @@ pub struct TabularData {
     /// Fraction of the rows for the test.
     #[schemars(range(min = 0.0), extend("exclusiveMaximum" = 1.0))]
     pub test: f64,
-    /// Parts of equal size that the rows are dealt into, of which one is the test, in place of the fraction; 0 for none. The flag
-    /// --folds trains on each in turn.
+    /// Parts of equal size that the rows are dealt into, of which one is the test, in place of the fraction; 0 for none. Classes are
+    /// dealt as by scikit-learn's StratifiedKFold, numbers at random. The flag --folds trains on each in turn.
     #[schemars(range(max = 1000))]
     pub folds: usize,
-    /// The part that is the test, from 0.
+    /// The fold that is the test, from 1.
+    #[schemars(range(min = 1, max = 1000))]
     pub fold: usize,
 }
 
@@ -129,7 +130,7 @@ impl Default for TabularData {
             val: 0.15,
             test: 0.2,
             folds: 0,
-            fold: 0,
+            fold: 1,
         }
     }
 }

@@ -9,8 +9,8 @@ use azura_learner::app::{DataSummary, Prepared};
 use azura_learner::baselines::{Logistic, Ridge, majority_class};
 use azura_learner::data::{
     Batch, DataError, DataErrorKind, DataResult, Dataset, Kind, PartSize, Parts, Table,
-    check_memory, read_csv_all, read_csv_all_from, sha256_file, split_by_time, split_fold,
-    split_random, split_stratified,
+    check_memory, random_folds, read_csv_all, read_csv_all_from, sha256_file, split_by_time,
+    split_random, split_stratified, stratified_folds,
 };
 use azura_learner::fs::sha256_hex;
 use azura_learner::{Result, Source, metrics};
@@ -356,11 +356,22 @@ fn inputs(
 fn deal(truth: &Truth, config: &TabularConfig) -> DataResult<Parts> {
     let (val, test, seed) = (config.data.val, config.data.test, config.train.seed);
     if config.data.folds > 0 {
-        let labels = match truth {
-            Truth::Classes(classes) => classes.clone(),
-            Truth::Numbers(values) => vec![0; values.len()],
+        let fold_of = match truth {
+            Truth::Classes(classes) => stratified_folds(classes, config.data.folds)?,
+            Truth::Numbers(values) => random_folds(values.len(), config.data.folds, seed)?,
         };
-        return split_fold(&labels, config.data.folds, config.data.fold, val, seed);
+        let (test, rest): (Vec<usize>, Vec<usize>) =
+            (0..truth.len()).partition(|&row| fold_of[row] + 1 == config.data.fold);
+        let parts = match truth.select(&rest) {
+            Truth::Classes(classes) => split_stratified(&classes, val, 0.0, seed)?,
+            Truth::Numbers(values) => split_random(values.len(), size(val), size(0.0), seed)?,
+        };
+        let named = |part: Vec<usize>| part.into_iter().map(|at| rest[at]).collect();
+        return Ok(Parts {
+            train: named(parts.train),
+            val: named(parts.val),
+            test,
+        });
     }
     match (truth, config.data.split) {
         (Truth::Classes(classes), SplitKind::Random) => split_stratified(classes, val, test, seed),

@@ -16,7 +16,7 @@ pub use config::{ModelKind, Set, SplitKind, TabularConfig, TabularModel, TaskKin
 pub use data::{BREAST_CANCER, DIABETES, Fitted, IRIS, TabularData, WINE};
 
 use azura_core::{Scope, no_grad};
-use azura_learner::app::{Field, Prepared, ScoredSplit, Scores, Signature};
+use azura_learner::app::{Claim, Field, Prepared, ScoredSplit, Scores, Signature};
 use azura_learner::data::{Batch, Kind, Table, read_csv};
 use azura_learner::layers::Ctx;
 use azura_learner::{App, Model, Result, Source};
@@ -68,8 +68,33 @@ impl App for Tabular {
         1
     }
 
-    fn reads_any_table(&self) -> bool {
-        true
+    fn reads(&self, _: &Table, _: Option<&str>) -> Option<Claim> {
+        Some(Claim::Any("it reads any table".to_string()))
+    }
+
+    /// Widths and heads of a Transformer fit each other at every choice: 8 divides each width.
+    fn search_space(&self, config: &TabularConfig) -> Vec<(&'static str, &'static str)> {
+        let mut space = vec![
+            ("train.lr", "log:3e-4..3e-2"),
+            ("train.weight_decay", "log:1e-5..1e-1"),
+            ("train.batch", "16|32|64"),
+            ("model.layers", "int:1..4"),
+            ("model.dropout", "0..0.5"),
+        ];
+        space.extend(match config.model.kind {
+            ModelKind::Mlp => vec![("model.hidden", "16|32|64|128|256")],
+            ModelKind::Transformer => {
+                vec![("model.hidden", "16|32|64"), ("model.heads", "2|4|8")]
+            }
+        });
+        space
+    }
+
+    fn refit(&self, config: &TabularConfig, epochs: u64) -> Option<TabularConfig> {
+        let mut refit = config.clone();
+        refit.data.val = 0.0;
+        refit.train = refit.train.for_epochs(epochs);
+        Some(refit)
     }
 
     fn prepare(

@@ -10,6 +10,8 @@ use azura_learner::fs::sha256_hex;
 use azura_learner::{Result, Source};
 use serde::{Deserialize, Serialize};
 
+use crate::tokens::count_pairs;
+
 /// Two plays by William Shakespeare; `datasets/README.md` says more.
 pub const SHAKESPEARE: Bundled = Bundled {
     name: "datasets/text/shakespeare.txt",
@@ -124,15 +126,11 @@ impl TextFitted {
         }
         let characters: String = counts.keys().collect();
         let vocabulary = Vocabulary::of(&characters);
-        let mut pairs: BTreeMap<(u32, u32), u64> = BTreeMap::new();
-        let ids = vocabulary.encode(text);
-        for pair in ids.windows(2) {
-            *pairs.entry((pair[0], pair[1])).or_default() += 1;
-        }
+        let pairs = count_pairs([vocabulary.encode(text).as_slice()]);
         TextFitted {
             characters,
             counts: counts.into_values().collect(),
-            pairs: pairs.into_iter().map(|((a, b), n)| (a, b, n)).collect(),
+            pairs,
         }
     }
 

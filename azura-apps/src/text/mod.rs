@@ -20,7 +20,7 @@ use std::sync::Arc;
 use azura_core::Scope;
 use azura_learner::app::{DataSummary, Field, Prepared, ScoredSplit, Scores, Signature};
 use azura_learner::data::{DataError, DataErrorKind, Kind, Table};
-use azura_learner::generate::{GenerateOptions, Generated, OnText};
+use azura_learner::generate::{GenerateOptions, Generated, OnPiece};
 use azura_learner::{App, Dataset, Model, Result, Source};
 
 /// The next character of a text.
@@ -53,6 +53,27 @@ impl App for Text {
 
     fn version(&self) -> u32 {
         1
+    }
+
+    fn search_space(&self, config: &TextConfig) -> Vec<(&'static str, &'static str)> {
+        let mut space = vec![
+            ("train.lr", "log:3e-4..1e-2"),
+            ("train.weight_decay", "log:1e-3..3e-1"),
+            ("model.layers", "int:1..6"),
+            ("model.width", "64|128|256"),
+            ("model.dropout", "0..0.4"),
+        ];
+        if config.model.kind == TextModelKind::Gpt {
+            space.push(("model.heads", "2|4|8"));
+        }
+        space
+    }
+
+    fn refit(&self, config: &TextConfig, epochs: u64) -> Option<TextConfig> {
+        let mut refit = config.clone();
+        refit.data.val = 0.0;
+        refit.train = refit.train.for_epochs(epochs);
+        Some(refit)
     }
 
     fn prepare(
@@ -192,8 +213,8 @@ impl App for Text {
         model: &dyn Model,
         prompt: &str,
         options: &GenerateOptions,
-        on_text: &mut OnText<'_>,
+        on_piece: &mut OnPiece<'_>,
     ) -> Result<Generated> {
-        sample::generate(fitted, model, prompt, options, on_text)
+        sample::generate(fitted, model, prompt, options, on_piece)
     }
 }

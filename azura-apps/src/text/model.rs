@@ -1,16 +1,16 @@
 //! The models: a Transformer that looks back only, and an LSTM. Both read characters and score the next one.
 
-use azura_core::{CrossEntropyOptions, Init, KvCache, Param, Reduction, Scope, Tensor};
+use azura_core::{Init, KvCache, Param, Scope, Tensor};
 use azura_learner::data::Batch;
 use azura_learner::generate::Decoder;
 use azura_learner::layers::{
-    AttentionInputs, Ctx, Dropout, Embedding, LayerNorm, Linear, Lstm, LstmState, Module,
-    MultiHeadAttention,
+    AttentionInputs, Ctx, Dropout, LayerNorm, Linear, Module, MultiHeadAttention,
 };
 use azura_learner::loss::{Loss, cross_entropy};
-use azura_learner::{Error, Model, Result};
+use azura_learner::{Model, Result};
 
 use super::config::{TextModel, TextModelKind};
+use crate::tokens::{self, TokenLstm, nothing_to_read, one};
 
 /// A model of the next character.
 ///
@@ -26,7 +26,7 @@ pub struct CharModel {
 
 enum Net {
     Gpt(Gpt),
-    Lstm(CharLstm),
+    Lstm(TokenLstm),
 }
 
 impl CharModel {
@@ -37,7 +37,10 @@ impl CharModel {
     pub(super) fn new(vocabulary: usize, config: &TextModel, p: &Scope) -> Result<Self> {
         let net = match config.kind {
             TextModelKind::Gpt => Net::Gpt(Gpt::new(vocabulary, config, p)?),
-            TextModelKind::Lstm => Net::Lstm(CharLstm::new(vocabulary, config, p)?),
+            TextModelKind::Lstm => {
+                let sizes = [config.width, config.width, config.layers];
+                Net::Lstm(TokenLstm::new(vocabulary, sizes, config.dropout, p)?)
+            }
         };
         Ok(CharModel { net })
     }
@@ -53,28 +56,12 @@ impl Model for CharModel {
     }
 
     fn loss(&self, output: &Tensor, batch: &Batch) -> Result<Loss> {
-        let (scores, targets) = flat(output, batch)?;
+        let (scores, targets) = tokens::flat(output, batch)?;
         cross_entropy(&scores, &targets)
     }
 
     fn keep(&self, output: &Tensor, batch: &Batch) -> Result<Tensor> {
-        let (scores, targets) = flat(output, batch)?;
-        let each = CrossEntropyOptions {
-            reduction: Reduction::None,
-            ..CrossEntropyOptions::default()
-        };
-        let nats = scores.cross_entropy(&targets, each)?.to_vec::<f32>()?;
-        let likeliest = scores.argmax(1, false)?.to_vec::<i64>()?;
-        // A number of a character is below 2²⁴, which f32 holds exactly: Unicode has 1.1 million.
-        let both = nats.iter().zip(likeliest);
-        let kept: Vec<f32> = both.flat_map(|(nats, id)| [-nats, id as f32]).collect();
-        let [samples, time, _] = *output.shape() else {
-            return Err(Error::Usage(format!(
-                "scores are [B, T, V], but got {:?}",
-                output.shape()
-            )));
-        };
-        Ok(Tensor::from_vec(kept, [samples, time, 2])?)
+        tokens::keep(output, batch)
     }
 
     fn decoder(&self) -> Result<Box<dyn Decoder + '_>> {
@@ -84,28 +71,9 @@ impl Model for CharModel {
                 caches: gpt.caches()?,
                 window: Vec::with_capacity(gpt.context),
             }),
-            Net::Lstm(lstm) => Box::new(LstmDecoder { lstm, state: None }),
+            Net::Lstm(lstm) => lstm.decoder(),
         })
     }
-}
-
-/// Scores `[B·T, V]` and targets `[B·T]`.
-fn flat(output: &Tensor, batch: &Batch) -> Result<(Tensor, Tensor)> {
-    let (rows, classes) = (batch.tensors[1].numel(), output.dim(-1)?);
-    Ok((
-        output.reshape([rows, classes])?,
-        batch.tensors[1].reshape([rows])?,
-    ))
-}
-
-/// Numbers of one text, `[1, T]`.
-fn one(tokens: &[u32]) -> Result<Tensor> {
-    let ids: Vec<i64> = tokens.iter().map(|&id| i64::from(id)).collect();
-    Ok(Tensor::from_vec(ids, [1, tokens.len()])?)
-}
-
-fn nothing_to_read() -> Error {
-    Error::Usage("a decoder needs at least one token".to_string())
 }
 
 /// A block of the Transformer: attention and a small network, each behind a norm and beside the way straight through.
@@ -240,62 +208,6 @@ impl Decoder for GptDecoder<'_> {
             return Err(nothing_to_read());
         }
         Ok(Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0)?)
-    }
-}
-
-/// A table of characters, an LSTM, and a linear layer on each of its outputs.
-struct CharLstm {
-    tokens: Embedding,
-    lstm: Lstm,
-    dropout: Dropout,
-    head: Linear,
-}
-
-impl CharLstm {
-    fn new(vocabulary: usize, config: &TextModel, p: &Scope) -> Result<Self> {
-        let width = config.width;
-        let lstm = Lstm::new(width, width, &p.at("lstm"))
-            .layers(config.layers)
-            .dropout(config.dropout)
-            .build()?;
-        Ok(CharLstm {
-            tokens: Embedding::new(vocabulary, width, &p.at("tokens"))?,
-            head: Linear::new(lstm.output_size(), vocabulary, &p.at("head"))?,
-            lstm,
-            dropout: Dropout::new(config.dropout)?,
-        })
-    }
-
-    /// Scores `[B, T, V]` and the state after the last character.
-    fn scores(
-        &self,
-        ids: &Tensor,
-        state: Option<&LstmState>,
-        ctx: &mut Ctx,
-    ) -> Result<(Tensor, LstmState)> {
-        let x = self.tokens.forward(ids, ctx)?;
-        let (y, state) = self.lstm.forward(&x, state, ctx)?;
-        let y = self.dropout.forward(&y, ctx)?;
-        Ok((self.head.forward(&y, ctx)?, state))
-    }
-}
-
-/// Reads with the state of the LSTM, which forgets nothing at once.
-struct LstmDecoder<'a> {
-    lstm: &'a CharLstm,
-    state: Option<LstmState>,
-}
-
-impl Decoder for LstmDecoder<'_> {
-    fn feed(&mut self, tokens: &[u32]) -> Result<Tensor> {
-        if tokens.is_empty() {
-            return Err(nothing_to_read());
-        }
-        let (scores, state) =
-            self.lstm
-                .scores(&one(tokens)?, self.state.as_ref(), &mut Ctx::eval())?;
-        self.state = Some(state);
-        Ok(scores.select(0, 0)?)
     }
 }
 

@@ -1,12 +1,13 @@
 //! A saved model in use: what comes next, how likely a text is, and new text.
 
-use azura_core::{Rng, Tensor};
+use azura_core::Rng;
 use azura_learner::data::Table;
-use azura_learner::generate::{GenerateOptions, Generated, OnText, draw};
-use azura_learner::{Model, Result};
+use azura_learner::generate::{GenerateOptions, Generated, OnPiece, Piece, draw};
+use azura_learner::{Error, Model, Result};
 
 use super::data::{TextFitted, Vocabulary};
 use super::{TEXT, characters};
+use crate::tokens::last_row;
 
 /// Characters that a decoder reads at a time: it bounds the memory for their scores.
 const PIECE: usize = 1024;
@@ -64,8 +65,12 @@ pub(super) fn generate(
     model: &dyn Model,
     prompt: &str,
     options: &GenerateOptions,
-    on_text: &mut OnText<'_>,
+    on_piece: &mut OnPiece<'_>,
 ) -> Result<Generated> {
+    if options.seconds.is_some() {
+        let what = "a text has no seconds; say how many tokens";
+        return Err(Error::Usage(what.to_string()));
+    }
     let vocabulary = fitted.vocabulary();
     let mut made = Generated::default();
     let mut ids = vocabulary.encode(prompt);
@@ -97,7 +102,7 @@ pub(super) fn generate(
         let character = vocabulary.character(id);
         made.text.push(character);
         made.tokens += 1;
-        if on_text(character.encode_utf8(&mut [0; 4])).is_break() {
+        if on_piece(Piece::Text(character.encode_utf8(&mut [0; 4]))).is_break() {
             break;
         }
         if made.tokens < options.tokens {
@@ -115,9 +120,4 @@ fn beginning(fitted: &TextFitted, vocabulary: &Vocabulary) -> u32 {
     }
     let counts: Vec<f32> = fitted.counts.iter().map(|&n| n as f32).collect();
     first_largest(&counts) as u32
-}
-
-/// The scores `[V]` after the last character that was read.
-fn last_row(scores: &Tensor) -> Result<Vec<f32>> {
-    Ok(scores.select(0, scores.dim(0)? - 1)?.to_vec()?)
 }

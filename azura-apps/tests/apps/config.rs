@@ -11,7 +11,7 @@ fn problem(name: &str, config: serde_json::Value) -> String {
 
 #[test]
 fn defaults_are_valid_and_complete() {
-    for name in ["weather", "stock", "text"] {
+    for name in ["weather", "stock", "forecast", "text"] {
         let defaults = app(name).defaults();
         assert_eq!(app(name).check(&defaults), []);
         assert_eq!(app(name).resolve(&json!({})).unwrap(), defaults);
@@ -28,13 +28,17 @@ fn defaults_are_valid_and_complete() {
         weather["data"]["features"],
         json!(["relative_humidity_2m", "precipitation", "cloud_cover"])
     );
-    assert_eq!(weather["data"]["calendar"], json!(["hour", "day_of_year"]));
-    assert_eq!(app("stock").defaults()["data"]["ticker"], "msft");
+    assert_eq!(weather["data"]["calendar"], json!(["hour"]));
+    assert_eq!(app("stock").defaults()["data"]["dataset"], "msft");
+    // The schema of a preset has its own defaults.
+    let schema = app("stock").schema();
+    let horizon = &schema["properties"]["model"]["properties"]["horizon"];
+    assert_eq!(horizon["default"], 5);
 }
 
 #[test]
 fn values_out_of_range_are_refused_by_name() {
-    for name in ["weather", "stock"] {
+    for name in ["weather", "stock", "forecast"] {
         for (section, key, value) in [
             ("model", "hidden", json!(0)),
             ("model", "hidden", json!(-3)),
@@ -44,7 +48,11 @@ fn values_out_of_range_are_refused_by_name() {
             ("model", "window", json!(1)),
             ("model", "window", json!("24")),
             ("model", "loss", json!("hubert")),
-            ("data", "val", json!(1.0)),
+            ("data", "val", json!(1.5)),
+            ("data", "resample", json!("1 fortnight")),
+            ("data", "missing", json!("forward_fill")),
+            ("intervals", "level", json!(1.0)),
+            ("intervals", "kind", json!("bayes")),
             ("data", "test", json!(-0.1)),
             ("data", "rows", json!(-1)),
             ("data", "calendar", json!(["hours"])),
@@ -68,22 +76,24 @@ fn values_out_of_range_are_refused_by_name() {
 #[test]
 fn rules_between_values_say_what_to_do() {
     assert_eq!(
-        problem("weather", json!({ "model": { "window": 12 } })),
-        "`model.window`: must be at least 24 hours, but is 12; the same hour of yesterday, the baseline and the rule for \
-         forecasts, must be inside"
+        problem(
+            "forecast",
+            json!({ "model": { "kind": "transformer", "heads": 3 } })
+        ),
+        "`model.heads`: must divide model.hidden, 64, but is 3"
     );
     assert_eq!(
         problem("weather", json!({ "data": { "target": "cloud_cover" } })),
-        "`data.features`: names `cloud_cover` twice; the target is seen by itself; leave it out of the features"
+        "`data.features`: names `cloud_cover` twice; a target is seen by itself; name every column once"
     );
     assert_eq!(
         problem("stock", json!({ "data": { "val": 0.5, "test": 0.6 } })),
         "`data.test`: and `data.val` take 1.1 of the samples and leave none for training; make them smaller, such as 0.15 each"
     );
     assert_eq!(
-        problem("stock", json!({ "data": { "tiker": "msft" } })),
-        "`data.tiker`: unknown key; did you mean `data.ticker`?"
+        problem("stock", json!({ "data": { "datset": "msft" } })),
+        "`data.datset`: unknown key; did you mean `data.dataset`?"
     );
-    let message = problem("stock", json!({ "data": { "ticker": "sp50" } }));
+    let message = problem("stock", json!({ "data": { "dataset": "sp50" } }));
     assert!(message.contains("did you mean `sp500`?"), "{message}");
 }

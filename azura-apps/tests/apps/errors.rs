@@ -40,16 +40,7 @@ fn columns_that_are_missing_or_hold_something_else() {
 }
 
 #[test]
-fn times_that_are_not_hourly_or_not_sorted() {
-    let message = refused(
-        "weather",
-        &format!("{WEATHER}2020-01-01T00:00,1,2,3,4\n2020-01-01T00:30,1,2,3,4\n"),
-    );
-    assert_eq!(
-        message,
-        "mine.csv:3: column `time` (1): is 30 min after the row before, but this app reads hourly rows; \
-         give one row an hour, oldest first"
-    );
+fn times_that_are_not_sorted() {
     let message = refused(
         "weather",
         &format!("{WEATHER}2020-01-01T02:00,1,2,3,4\n2020-01-01T01:00,1,2,3,4\n"),
@@ -64,8 +55,7 @@ fn times_that_are_not_hourly_or_not_sorted() {
     );
     assert_eq!(
         message,
-        "mine.csv:3: column `date` (1): 2020-01-02 does not come after 2020-01-03, the row before; \
-         sort the rows, oldest first, one row a day"
+        "mine.csv:3: column `date` (1): is 1 d before the row above; sort the rows, oldest first"
     );
 }
 
@@ -96,7 +86,7 @@ fn too_few_rows() {
         &format!("{STOCK}2020-01-02,1,1,1,1,9\n2020-01-03,1,1,1,1,9\n"),
     );
     assert!(
-        message.starts_with("mine.csv: a window of 20 rows"),
+        message.starts_with("mine.csv: a window of 20 rows and a target 5 later need 25 rows"),
         "{message}"
     );
     let model = load("stock");
@@ -146,7 +136,7 @@ fn empty_cells_are_refused_left_out_or_filled_and_it_is_said() {
     let message = refused("weather", &text);
     assert!(
         message.starts_with("mine.csv:302: column `temperature_2m` (2): the value is missing")
-            && message.contains("data.missing=drop"),
+            && message.contains("data.missing=ffill"),
         "{message}"
     );
     let folder = tempfile::tempdir().unwrap();
@@ -158,20 +148,31 @@ fn empty_cells_are_refused_left_out_or_filled_and_it_is_said() {
     };
     let (rows, notes) = summary("drop");
     assert_eq!(rows, 599);
-    assert!(notes[0].starts_with("2 stretches"), "{notes:?}");
     assert_eq!(
         notes[1],
         "left out: 1 row with an empty cell (the first: line 302)"
     );
-    let (rows, notes) = summary("forward_fill");
+    assert!(
+        notes[2].starts_with("2 stretches of rows 1 h apart, by 1 gap in which 1 rows are missing"),
+        "{notes:?}"
+    );
+    let (rows, notes) = summary("ffill");
     assert_eq!(rows, 600);
     assert_eq!(
-        notes,
+        notes[1..],
         ["filled with the value above: 1 row with an empty cell (the first: line 302)"]
+    );
+    let (rows, notes) = summary("interpolate");
+    assert_eq!(rows, 600);
+    assert_eq!(
+        notes[1..],
+        [
+            "filled between the values above and below: 1 row with an empty cell (the first: line 302)"
+        ]
     );
     // Nothing stands above the first row.
     let source = file(folder.path(), "mine.csv", &hours(600, 0, "NA"));
-    let config = serde_json::json!({"data": {"missing": "forward_fill"}});
+    let config = serde_json::json!({"data": {"missing": "ffill"}});
     let error = app("weather").start(&config, &source).err().unwrap();
     assert!(
         error

@@ -31,12 +31,9 @@ fn predictions_are_those_that_were_scored() {
             .collect();
         let scored = &example(name).rows;
         assert_eq!(scored.names()[..3], ["time", "truth", "prediction"]);
-        let second = if name == "weather" {
-            "seasonal_naive"
-        } else {
-            "drift"
-        };
-        assert_eq!(scored.names()[3..], ["persistence", second, "ridge"]);
+        let mut columns = vec!["low", "high", "persistence", "drift", "ridge"];
+        columns.extend((name == "weather" || name == "stock").then_some("seasonal_naive"));
+        assert_eq!(scored.names()[3..], columns);
         assert!(scored.len() > 500);
         for (time, value) in scored
             .times("time")
@@ -66,6 +63,7 @@ fn predictions_are_those_that_were_scored() {
             .1;
         assert_eq!(&again.metrics, &test.metrics, "{name}");
         assert_eq!(&again.baselines, &test.baselines, "{name}");
+        assert!(again.metrics["coverage"] > 0.5 && again.metrics["crps"] > 0.0);
         assert_eq!(again.baselines["persistence"]["change_r2"], 0.0);
         assert!(!again.baselines["persistence"].contains_key("direction"));
         assert!(model.verify().unwrap() == 0.0);

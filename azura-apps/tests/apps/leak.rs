@@ -1,11 +1,11 @@
 //! Nothing that lies in the future of a number may change it.
 
-use azura_apps::series::{Fitted, SeriesData};
-use azura_apps::stock::{MSFT, StockConfig};
-use azura_apps::weather::{GREENSBORO, WeatherConfig};
+use azura_apps::forecast::{Dataset, Fitted, SeriesData};
+use azura_apps::stock::StockConfig;
+use azura_apps::weather::WeatherConfig;
 use azura_apps::{Stock, Weather};
 use azura_learner::app::Prepared;
-use azura_learner::data::Dataset;
+use azura_learner::data::Dataset as _;
 use azura_learner::{App, Source};
 
 use crate::{file, load};
@@ -60,25 +60,40 @@ fn compare(
 
 #[test]
 fn validation_and_test_rows_reach_no_scaler_and_no_training_window() {
-    let weather = |source: &Source| Weather.prepare(&WeatherConfig::default(), source).unwrap();
-    let stock = |source: &Source| Stock.prepare(&StockConfig::default(), source).unwrap();
+    let weather = |source: &Source| {
+        Weather::new()
+            .prepare(&WeatherConfig::default(), source)
+            .unwrap()
+    };
+    let stock = |source: &Source| {
+        Stock::new()
+            .prepare(&StockConfig::default(), source)
+            .unwrap()
+    };
+    let (greensboro, msft) = (
+        Dataset::Greensboro.bundled().text,
+        Dataset::Msft.bundled().text,
+    );
     for (text, column, prepare) in [
         (
-            GREENSBORO.text,
+            greensboro,
             "temperature_2m",
             &weather as &dyn Fn(&Source) -> Prepared<Fitted, SeriesData>,
         ),
-        (GREENSBORO.text, "cloud_cover", &weather),
-        (MSFT.text, "close", &stock),
-        (MSFT.text, "volume", &stock),
+        (greensboro, "cloud_cover", &weather),
+        (msft, "close", &stock),
+        (msft, "volume", &stock),
     ] {
         let (plain, _) = compare(text, column, 600, prepare);
-        let last_train = *plain.train.target_rows().last().unwrap();
-        let first_test = plain.test.target_rows()[0] - plain.test.windows().plan().window();
+        let layout = &plain.fitted.layout;
+        let last_train = plain.train.ends().last().unwrap() + layout.horizon;
+        let first_test = plain.test.ends()[0] + 1 - layout.window;
 
         let (plain, other) = compare(text, column, last_train + 1, prepare);
-        assert_eq!(plain.fitted.features, other.fitted.features, "{column}");
-        assert_eq!(plain.fitted.step, other.fitted.step, "{column}");
+        assert_eq!(plain.fitted.level, other.fitted.level, "{column}");
+        assert_eq!(plain.fitted.past, other.fitted.past, "{column}");
+        assert_eq!(plain.fitted.change, other.fitted.change, "{column}");
+        assert_eq!(plain.fitted.drift, other.fitted.drift, "{column}");
         assert_eq!(plain.fitted.mase_scale, other.fitted.mase_scale, "{column}");
         assert_eq!(windows(&plain.train), windows(&other.train), "{column}");
         assert_ne!(windows(&plain.val), windows(&other.val), "{column}");
@@ -91,27 +106,39 @@ fn validation_and_test_rows_reach_no_scaler_and_no_training_window() {
 
         // The comparison can fail: a training row does reach the scalers.
         let (plain, other) = compare(text, column, last_train - 1, prepare);
-        assert_ne!(plain.fitted.features, other.fitted.features, "{column}");
+        assert_ne!(plain.fitted, other.fitted, "{column}");
     }
 }
 
 #[test]
 fn no_window_of_a_part_holds_a_target_of_an_earlier_part() {
-    let data = Weather
+    let data = Weather::new()
         .prepare(&WeatherConfig::default(), &Source::Bundled)
         .unwrap();
+    let layout = &data.fitted.layout;
     for (earlier, later) in [(&data.train, &data.val), (&data.val, &data.test)] {
-        let last_target = *earlier.target_rows().last().unwrap();
-        let samples = later.windows().samples();
-        assert!(later.windows().plan().start(samples.start) > last_target);
+        let last_target = earlier.ends().last().unwrap() + layout.horizon;
+        assert!(later.ends()[0] + 1 - layout.window > last_target);
+    }
+    // With the gap of a horizon they may look back, but no row is predicted in two parts.
+    let mut config = WeatherConfig::default();
+    config.0.data.gap = azura_apps::forecast::Gap::Horizon;
+    let data = Weather::new().prepare(&config, &Source::Bundled).unwrap();
+    for (earlier, later) in [(&data.train, &data.val), (&data.val, &data.test)] {
+        let last_target = earlier.ends().last().unwrap() + layout.horizon;
+        assert!(later.ends()[0] + 1 > last_target);
     }
 }
 
 #[test]
 fn later_rows_do_not_change_a_prediction() {
     for (name, text, column) in [
-        ("weather", GREENSBORO.text, "temperature_2m"),
-        ("stock", MSFT.text, "close"),
+        (
+            "weather",
+            Dataset::Greensboro.bundled().text,
+            "temperature_2m",
+        ),
+        ("stock", Dataset::Msft.bundled().text, "close"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let model = load(name);

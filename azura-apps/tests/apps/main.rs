@@ -3,11 +3,17 @@
 mod bundled;
 mod config;
 mod errors;
+mod forecast;
 mod future;
+mod image;
 mod leak;
 mod learning;
+mod signal;
+mod sound;
+mod sounds;
 mod tabular;
 mod text;
+mod voice;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -18,11 +24,11 @@ use azura_learner::run::{Finish, RunPaths, train};
 use azura_learner::{DynApp, ModelFile, Source, StopFlag};
 use serde_json::{Value, json};
 
-/// A model small enough for a test.
+/// A model small enough for a test, of the next row.
 fn small(app: &str) -> Value {
     let window = if app == "weather" { 24 } else { 10 };
     json!({
-        "model": { "hidden": 6, "window": window },
+        "model": { "hidden": 6, "window": window, "horizon": 1 },
         "train": { "epochs": 1, "max_steps": 4, "seed": 7 },
     })
 }

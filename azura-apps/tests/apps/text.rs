@@ -8,6 +8,7 @@ use azura_apps::text::SHAKESPEARE;
 use azura_core::{Tensor, no_grad, with_threads};
 use azura_learner::app::{Part, Predictor};
 use azura_learner::data::Table;
+use azura_learner::generate::Piece;
 use azura_learner::run::{Finish, RunPaths, Trained, train};
 use azura_learner::{Batch, Class, Ctx, GenerateOptions, ModelFile, Source, StopFlag, Trainer};
 use serde_json::{Value, json};
@@ -55,11 +56,14 @@ fn options(tokens: usize, temperature: f64, seed: u64) -> GenerateOptions {
 
 fn generated(model: &dyn Predictor, prompt: &str, options: &GenerateOptions) -> String {
     let mut pieces = String::new();
-    let mut on_text = |piece: &str| {
-        pieces += piece;
+    let mut on_piece = |piece: Piece<'_>| {
+        let Piece::Text(text) = piece else {
+            panic!("the app makes text")
+        };
+        pieces += text;
         ControlFlow::Continue(())
     };
-    let made = model.generate(prompt, options, &mut on_text).unwrap();
+    let made = model.generate(prompt, options, &mut on_piece).unwrap();
     assert_eq!(pieces, made.text);
     assert_eq!(made.tokens, made.text.chars().count());
     made.text
@@ -159,7 +163,7 @@ fn the_same_seed_gives_the_same_text_with_any_number_of_threads() {
     let longer = generated(model, "HAM", &options(80, 1.0, 7));
     assert!(longer.starts_with(&text), "{longer:?} and {text:?}");
     let mut pieces = 0;
-    let mut five = |_: &str| {
+    let mut five = |_: Piece<'_>| {
         pieces += 1;
         match pieces {
             5 => ControlFlow::Break(()),
@@ -190,6 +194,10 @@ fn the_likeliest_only_is_no_temperature() {
     }
     for wrong in [
         options(5, -1.0, 0),
+        GenerateOptions {
+            seconds: Some(1.0),
+            ..options(5, 1.0, 0)
+        },
         GenerateOptions {
             top_p: 0.0,
             ..options(5, 1.0, 0)

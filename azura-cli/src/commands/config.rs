@@ -106,7 +106,7 @@ pub fn explain(context: &Context, key: &str, app: Option<&str>) -> Ended {
         (None, Some(_)) => context.app_or_configured(None, &layers)?,
         (Some(name), _) => {
             let app = context.app(name, context.place_of(name))?;
-            layers.leave_out_the_file_of_another(name);
+            layers.leave_out_the_file_of_another(app.name());
             app
         }
     };

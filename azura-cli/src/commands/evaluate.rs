@@ -16,7 +16,7 @@ use crate::style::Paint;
 pub fn run(context: &Context, args: Evaluate) -> Ended {
     let (path, model) = input::model(context, &args.model)?;
     let source = match args.data {
-        Some(file) if !file.is_file() => {
+        Some(file) if !file.exists() => {
             return Err(Failure::new(
                 Code::Data,
                 format!("the data file {} is not there", file.display()),

@@ -5,7 +5,7 @@ use std::path::Path;
 use azura_learner::app::{DataSummary, Metrics, Part, Scores};
 use azura_learner::data::read_csv_all;
 use azura_learner::run::Trained;
-use azura_learner::{ModelInfo, Outcome};
+use azura_learner::{DynApp, ModelInfo, Outcome};
 use serde_json::{Value, json};
 
 use super::train::{Session, save, save_json};
@@ -27,7 +27,7 @@ pub fn finished(session: Session<'_>, trained: Trained) -> Ended {
         plan,
         ..
     } = session;
-    let result = document(run, &trained, plan.app.name());
+    let result = document(run, &trained, plan.app);
     save_json(run, "eval/summary.json", &summary(&trained.info))?;
     save_json(run, "data.lock", &data_lock(&trained.info.data))?;
     let plots = plots(run, &trained);
@@ -91,7 +91,7 @@ pub fn interrupted(session: Session<'_>, outcome: &Outcome) -> Ended {
 }
 
 /// The document of `train --json`.
-fn document(run: &RunDir, trained: &Trained, app: &str) -> Value {
+fn document(run: &RunDir, trained: &Trained, app: &dyn DynApp) -> Value {
     let info = &trained.info;
     let metrics: serde_json::Map<String, Value> = info
         .scores
@@ -101,7 +101,7 @@ fn document(run: &RunDir, trained: &Trained, app: &str) -> Value {
     json!({
         "schema": "azura.train/1",
         "ok": true,
-        "app": app,
+        "app": app.name(),
         "run": run.path(),
         "model": trained.model,
         "device": "cpu",
@@ -117,6 +117,7 @@ fn document(run: &RunDir, trained: &Trained, app: &str) -> Value {
         "baselines": baselines(info.scores.get(&Part::Test)),
         "forecasts": info.signature.forecast,
         "generates": info.signature.generate,
+        "files": app.files(),
         "verdict": info.scores.get(&Part::Test).and_then(scoreboard::verdict),
     })
 }
@@ -178,8 +179,16 @@ fn plots(run: &RunDir, trained: &Trained) -> Vec<String> {
         "plots/curves.svg",
         Ok(plot::curves(&title, &trained.outcome)),
     );
+    draw(
+        "plots/mistakes.svg",
+        Ok(plot::mistakes(&title, &trained.mistakes)),
+    );
     if let Some(path) = &trained.predictions {
         let rows = read_csv_all(path).map_err(|error| error.to_string());
+        if let Ok(rows) = &rows {
+            draw("plots/confusion.svg", Ok(plot::confusion(&title, rows)));
+            draw("plots/calibration.svg", Ok(plot::calibration(&title, rows)));
+        }
         let unit = trained
             .info
             .signature
@@ -195,7 +204,11 @@ fn plots(run: &RunDir, trained: &Trained) -> Vec<String> {
             .map(|f| f.name.clone());
         draw(
             "plots/forecast.svg",
-            rows.map(|rows| plot::forecast(&title, &rows, name.as_deref(), unit.as_deref())),
+            rows.map(|rows| {
+                // Rows of a classifier have no course.
+                let draw = || plot::forecast(&title, &rows, name.as_deref(), unit.as_deref());
+                (!rows.has("probability")).then(draw).flatten()
+            }),
         );
     }
     why
@@ -255,7 +268,9 @@ pub fn show(context: &Context, run: &RunDir, result: &Value) -> Result<(), Stop>
             true => format!("│ azura generate {name} "),
             false => String::new(),
         };
-        say!("next   azura predict {name} IN.csv {forecast}{generate}│ azura serve {name}");
+        let first_ending = result.pointer("/files/0").and_then(Value::as_str);
+        let input = format!("IN.{}", first_ending.unwrap_or("csv"));
+        say!("next   azura predict {name} {input} {forecast}{generate}│ azura serve {name}");
     }
     Ok(())
 }

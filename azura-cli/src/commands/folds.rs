@@ -46,9 +46,9 @@ pub fn run(context: &Context, app: &dyn DynApp, folds: u16) -> Ended {
             .into());
     }
     let mut results = Vec::new();
-    for fold in 0..folds {
+    for fold in 1..=folds {
         if context.talks() {
-            say!("fold {} of {folds}", fold + 1);
+            say!("fold {fold} of {folds}");
         }
         results.push(trained(folds, fold)?);
     }
@@ -76,14 +76,14 @@ fn trained(folds: u16, fold: u16) -> Result<Value, Stop> {
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|error| unexpected(format!("fold {} cannot be started: {error}", fold + 1)))?;
+        .map_err(|error| unexpected(format!("fold {fold} cannot be started: {error}")))?;
     if !child.status.success() {
         // It has said why.
         let code = child.status.code().and_then(|code| u8::try_from(code).ok());
         return Err(Stop::quietly(code.unwrap_or(1)));
     }
     Ok(serde_json::from_slice(&child.stdout)
-        .map_err(|error| unexpected(format!("the result of fold {}: {error}", fold + 1)))?)
+        .map_err(|error| unexpected(format!("the result of fold {fold}: {error}")))?)
 }
 
 /// The words of the command line for one fold: without `--folds`, and without `--json`, which every fold gets.

@@ -39,7 +39,7 @@ const EXITS: [(u8, &str); 16] = [
     (143, "terminated (SIGTERM); a run has saved a checkpoint"),
 ];
 
-const ENVIRONMENT: [(&str, &str); 12] = [
+const ENVIRONMENT: [(&str, &str); 13] = [
     (
         "AZURA__TRAIN__LR=0.1",
         "sets a configuration key: train.lr=0.1",
@@ -53,6 +53,10 @@ const ENVIRONMENT: [(&str, &str); 12] = [
         "the folder of your own config.toml (default: XDG_CONFIG_HOME/azura)",
     ),
     ("AZURA_RUNS", "where runs are kept (default: ./runs)"),
+    (
+        "AZURA_STUDIES",
+        "where studies are kept (default: ./studies)",
+    ),
     ("AZURA_DEVICE", "cpu, cuda or cuda:N"),
     ("AZURA_THREADS", "threads to compute with"),
     (

@@ -9,7 +9,7 @@ use azura_learner::{Predictor, Source};
 use super::{Context, finish};
 use crate::args::Globals;
 use crate::config::layers;
-use crate::failure::{Code, Failure, Stop};
+use crate::failure::{Code, Failure, Place, Stop};
 use crate::near;
 use crate::run_dir::{self, RunDir, Status};
 
@@ -36,6 +36,11 @@ pub fn model_path(context: &Context, name: &str) -> Result<PathBuf, Failure> {
             Failure::new(Code::NotFound, format!("there is no model file {name}"))
                 .help("`azura runs list` shows the runs, each with its model.safetensors"),
         );
+    }
+    if let Ok(app) = context.registry.get(name)
+        && app.name() != name
+    {
+        return model_path(context, app.name());
     }
     match run_dir::find(&runs, name) {
         Ok(run) => {
@@ -79,7 +84,7 @@ pub fn model(context: &Context, name: &str) -> Result<(PathBuf, Box<dyn Predicto
             Code::Model,
             format!("the model belongs to the app `{name}`, which this program lacks"),
         )
-        .at(crate::failure::Place::File(path.clone()))
+        .at(Place::File(path.clone()))
         .help(format!(
             "apps of this program: {}",
             context.registry.names().join(", ")
@@ -89,12 +94,17 @@ pub fn model(context: &Context, name: &str) -> Result<(PathBuf, Box<dyn Predicto
     Ok((path, predictor))
 }
 
-/// Reads a table with the columns that a model takes; `-` is stdin.
+/// Reads a table with the columns that a model takes; `-` is stdin. A model that takes files also takes a file or a folder of
+/// them in place of a table that lists them.
 ///
 /// # Errors
 /// [`Code::Data`] with file, line and column.
 pub fn table(predictor: &dyn Predictor, path: &Path) -> Result<Table, Stop> {
     let columns = predictor.signature().columns();
+    let takes_files = columns.iter().any(|column| column.name() == "path");
+    if takes_files && path.exists() && !super::train::is_a_table(&path.to_string_lossy()) {
+        return Ok(predictor.table(&Source::File(path.to_path_buf()))?);
+    }
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin()
@@ -106,14 +116,84 @@ pub fn table(predictor: &dyn Predictor, path: &Path) -> Result<Table, Stop> {
         return Ok(read_csv_from(bytes.as_slice(), "standard input", &columns)?);
     }
     if !path.exists() {
-        return Err(Failure::new(
-            Code::Data,
-            format!("the file {} is not there", path.display()),
-        )
-        .help("paths start from the working directory; - reads standard input")
-        .into());
+        return Err(not_there(path).into());
     }
     Ok(read_csv(path, &columns)?)
+}
+
+/// Whether these inputs are files of the app's own kind, or folders of such, and not a table.
+pub fn are_files(model: &dyn Predictor, inputs: &[PathBuf]) -> bool {
+    let endings = model.files();
+    !endings.is_empty()
+        && inputs
+            .iter()
+            .all(|path| path.is_dir() || ends_in(path, endings))
+}
+
+fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    path.extension().is_some_and(|own| {
+        endings
+            .iter()
+            .any(|ending| own.eq_ignore_ascii_case(ending))
+    })
+}
+
+/// The files that these inputs mean: folders stand for all files of the app's kind in them and their folders, sorted.
+///
+/// # Errors
+/// [`Code::Data`] for a file that is not there, a folder that cannot be read or has no such file.
+pub fn files(model: &dyn Predictor, inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
+    let endings = model.files();
+    let mut files = Vec::new();
+    for input in inputs {
+        if input.is_dir() {
+            let before = files.len();
+            add_folder(input, endings, &mut files)?;
+            if files.len() == before {
+                let what = format!("no file in the folder ends in {}", endings.join(", "));
+                return Err(Failure::new(Code::Data, what)
+                    .at(Place::File(input.clone()))
+                    .help("name another folder, or the files themselves")
+                    .into());
+            }
+        } else if input.exists() {
+            files.push(input.clone());
+        } else {
+            return Err(not_there(input).into());
+        }
+    }
+    Ok(files)
+}
+
+fn add_folder(folder: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(Code::Data, format!("cannot be read: {error}"))
+            .at(Place::File(folder.to_path_buf()))
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        found.push(entry.map_err(failed)?.path());
+    }
+    found.sort();
+    for path in found {
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if path.is_dir() && !hidden {
+            add_folder(&path, endings, files)?;
+        } else if ends_in(&path, endings) && !hidden {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn not_there(path: &Path) -> Failure {
+    Failure::new(
+        Code::Data,
+        format!("the file {} is not there", path.display()),
+    )
+    .help("paths start from the working directory; - reads standard input")
 }
 
 /// The data that the model at `path` was trained on, as its run remembers it.
@@ -139,7 +219,7 @@ pub fn source_of(path: &Path, model: &dyn Predictor) -> Result<Source, Stop> {
     };
     match known {
         None => Ok(Source::Bundled),
-        Some(file) if file.is_file() => Ok(Source::File(file)),
+        Some(file) if file.exists() => Ok(Source::File(file)),
         Some(file) => Err(Failure::new(
             Code::Data,
             format!(
@@ -163,7 +243,7 @@ pub fn check_output(output: Option<&Path>, read: &[&Path]) -> Result<(), Stop> {
     if output.is_dir() {
         return Err(
             Failure::new(Code::Exists, format!("{} is a folder", output.display()))
-                .at(crate::failure::Place::File(output.to_path_buf()))
+                .at(Place::File(output.to_path_buf()))
                 .help(format!(
                     "name a file in it: -o {}",
                     output.join("out.csv").display()
@@ -177,7 +257,7 @@ pub fn check_output(output: Option<&Path>, read: &[&Path]) -> Result<(), Stop> {
     {
         let message = format!("{} is read; it would be lost", read.display());
         return Err(Failure::new(Code::Exists, message)
-            .at(crate::failure::Place::File(output.to_path_buf()))
+            .at(Place::File(output.to_path_buf()))
             .help("write to another file")
             .into());
     }
@@ -188,7 +268,7 @@ pub fn check_output(output: Option<&Path>, read: &[&Path]) -> Result<(), Stop> {
     if !folder.is_dir() {
         let message = format!("the folder {} is not there", folder.display());
         return Err(Failure::new(Code::NotFound, message)
-            .at(crate::failure::Place::File(output.to_path_buf()))
+            .at(Place::File(output.to_path_buf()))
             .help(format!("make it first: mkdir -p {}", folder.display()))
             .into());
     }

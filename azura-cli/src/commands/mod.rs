@@ -1,6 +1,7 @@
 //! One file for each command. What several of them need is in [`Context`].
 
 mod apps;
+mod backtest;
 mod completions;
 mod config;
 mod doctor;
@@ -18,6 +19,7 @@ mod runs;
 mod scoreboard;
 mod serve;
 mod train;
+mod tune;
 mod version;
 
 use std::path::PathBuf;
@@ -56,9 +58,11 @@ pub struct Context {
 pub fn dispatch(context: &Context, command: Command) -> Ended {
     match command {
         Command::Train(args) => train::run(context, args),
+        Command::Tune(args) => tune::run(context, *args),
         Command::Resume(args) => resume::run(context, args),
         Command::Predict(args) => predict::run(context, args),
         Command::Forecast(args) => forecast::run(context, args),
+        Command::Backtest(args) => backtest::run(context, args),
         Command::Generate(args) => generate::run(context, args),
         Command::Evaluate(args) => evaluate::run(context, args),
         Command::Serve(args) => serve::run(context, args),
@@ -310,7 +314,7 @@ impl Context {
     /// # Errors
     /// [`Code::UnknownApp`] with the nearest name, at `place`.
     pub fn app(&self, name: &str, place: Option<Place>) -> Result<&'static dyn DynApp, Stop> {
-        self.registry.get(name).map_err(|_| {
+        let app = self.registry.get(name).map_err(|_| {
             let names = self.registry.names();
             let failure =
                 Failure::new(Code::UnknownApp, format!("there is no app called `{name}`"))
@@ -319,10 +323,12 @@ impl Context {
                 Some(near) => failure.help(format!("did you mean `{near}`?")),
                 None => failure,
             };
-            failure
-                .help(format!("apps of this program: {}", names.join(", ")))
-                .into()
-        })
+            Stop::from(failure.help(format!("apps of this program: {}", names.join(", "))))
+        })?;
+        if app.name() != name && self.talks() {
+            output::say!("note   `{name}` means the app {}", app.name());
+        }
+        Ok(app)
     }
 
     /// The app that a command means: the one that was named, else the configuration file's, else the only one.
@@ -336,9 +342,14 @@ impl Context {
     ) -> Result<&'static dyn DynApp, Stop> {
         if let Some(name) = named {
             let app = self.app(name, self.place_of(name))?;
+            let same = |owner: &str| {
+                self.registry
+                    .get(owner)
+                    .is_ok_and(|o| o.name() == app.name())
+            };
             return match &layers.app {
-                Some((owner, origin)) if owner != name && layers.owns(origin) => {
-                    Err(other_app(name, owner, origin).into())
+                Some((owner, origin)) if !same(owner) && layers.owns(origin) => {
+                    Err(other_app(app.name(), owner, origin).into())
                 }
                 _ => Ok(app),
             };

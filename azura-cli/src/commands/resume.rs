@@ -78,6 +78,7 @@ pub fn run(context: &Context, args: Resume) -> Ended {
         stop,
         signals,
         resume,
+        trial: None,
     };
     let ended = session.train();
     drop(lease);
@@ -85,7 +86,7 @@ pub fn run(context: &Context, args: Resume) -> Ended {
 }
 
 /// What the run was started with, and the budget from the command line; no other layer is read.
-fn plan(context: &Context, run: &RunDir) -> Result<train::Plan, Stop> {
+pub fn plan(context: &Context, run: &RunDir) -> Result<train::Plan, Stop> {
     let config = run.file("config.toml");
     let globals = Globals {
         config: Some(config),

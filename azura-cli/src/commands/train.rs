@@ -4,22 +4,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use azura_learner::app::Claim;
+use azura_learner::data::{Table, read_csv_head};
 use azura_learner::run::{self, Finish, RunPaths};
 use azura_learner::train::rehearse;
 use azura_learner::{DynApp, Event, Observer, Source, StopFlag};
 use serde_json::{Map, Value, json};
 
-use super::{Context, Ended, finish, folds, origins, resolved};
-use crate::args::Train;
+use super::{Context, Ended, finish, folds, origins, resolved, tune};
+use crate::args::{Subject, Train};
 use crate::config::layers::Layers;
 use crate::config::resolve::Resolved;
-use crate::config::{Origin, write};
+use crate::config::{Origin, Set, write};
 use crate::failure::{Code, Failure, Place, Stop};
 use crate::output::{self, say};
 use crate::progress::{self, text};
 use crate::require::Requirement;
 use crate::run_dir::{self, Journal, Lease, Record, RunDir, Status};
 use crate::signals::Signals;
+use crate::study::Control;
 use crate::style::Paint;
 
 /// Everything that decides a training.
@@ -40,16 +43,18 @@ pub struct Plan {
 
 /// Runs the command.
 pub fn run(context: &Context, args: Train) -> Ended {
-    let layers = context.layers(&[
-        ("--target", "data.target", args.target.as_ref()),
-        ("--epochs", "train.epochs", args.epochs.as_ref()),
-        ("--lr", "train.lr", args.lr.as_ref()),
-        ("--batch", "train.batch", args.batch.as_ref()),
-        ("--time-limit", "train.time_limit", args.time_limit.as_ref()),
-    ])?;
-    let plan = plan(context, &args, &layers)?;
+    let flags = flags(&args.subject);
+    let (layers, best_epoch) = match &args.from_trial {
+        Some(trial) => tune::layers_of(context, trial, &flags)?,
+        None => (context.layers(&flags)?, None),
+    };
+    let mut plan = plan(context, &args.subject, args.name.as_ref(), &layers)?;
+    plan.require.clone_from(&args.require);
     if let Some(folds) = args.folds.filter(|_| !context.globals.dry_run) {
         return folds::run(context, plan.app, folds);
+    }
+    if args.refit {
+        refit(context, &mut plan, best_epoch)?;
     }
     let device = context.device()?;
     if context.globals.dry_run {
@@ -72,25 +77,73 @@ pub fn run(context: &Context, args: Train) -> Ended {
         stop,
         signals,
         resume: false,
+        trial: None,
     };
     let ended = session.train();
     drop(lease);
     ended
 }
 
-fn plan(context: &Context, args: &Train, layers: &Layers) -> Result<Plan, Stop> {
+/// A flag, the key that it stands for, and what was given.
+pub type Flag<'a> = (&'static str, &'static str, Option<&'a String>);
+
+/// The short ways to set a key.
+pub fn flags(args: &Subject) -> [Flag<'_>; 5] {
+    [
+        ("--target", "data.target", args.target.as_ref()),
+        ("--epochs", "train.epochs", args.epochs.as_ref()),
+        ("--lr", "train.lr", args.lr.as_ref()),
+        ("--batch", "train.batch", args.batch.as_ref()),
+        ("--time-limit", "train.time_limit", args.time_limit.as_ref()),
+    ]
+}
+
+/// Makes a plan one for training and validation rows together.
+fn refit(context: &Context, plan: &mut Plan, best_epoch: Option<u64>) -> Result<(), Stop> {
+    let refuse =
+        |code, message: String| Failure::new(code, message).at(context.place_of("--refit"));
+    let epochs = best_epoch.ok_or_else(|| {
+        refuse(
+            Code::NotFound,
+            "the trial has no best epoch: it is not done".to_string(),
+        )
+        .help("`azura tune best` names one that is")
+    })?;
+    let refitted = plan.app.refit(&plan.config.value, epochs)?.ok_or_else(|| {
+        let app = plan.app.name();
+        let message = format!("the app `{app}` cannot train on its validation rows");
+        refuse(Code::CommandLine, message)
+            .help("leave out --refit: the validation rows then choose the best epoch")
+    })?;
+    plan.config.value = refitted;
+    Ok(())
+}
+
+/// What the words, and the layers below them, mean to train.
+pub fn plan(
+    context: &Context,
+    args: &Subject,
+    name: Option<&String>,
+    layers: &Layers,
+) -> Result<Plan, Stop> {
+    let group = name;
     let mut why = None;
     let (name, positional) = match (&args.app, &args.what) {
         (Some(app), what) => (Some(app.as_str()), what.as_ref().map(PathBuf::from)),
         (None, Some(what)) if context.registry.get(what).is_ok() => (Some(what.as_str()), None),
         (None, Some(what)) if Path::new(what).exists() => {
-            let any = context.registry.iter().find(|app| app.reads_any_table());
-            match (&layers.app, any) {
+            let claimed = || {
+                is_a_table(what)
+                    .then(|| claimed(context, what, layers))
+                    .flatten()
+            };
+            match (&layers.app, claimed()) {
                 (Some(_), _) => (None, Some(PathBuf::from(what))),
-                (None, Some(app)) if is_a_table(what) => {
+                (None, Some((app, claim))) => {
                     why = Some(format!(
-                        "app {} since it reads any table; --app chooses another: {}",
+                        "app {} since {}; --app chooses another: {}",
                         app.name(),
+                        claim.why(),
                         context.registry.names().join(", ")
                     ));
                     (Some(app.name()), Some(PathBuf::from(what)))
@@ -123,12 +176,8 @@ fn plan(context: &Context, args: &Train, layers: &Layers) -> Result<Plan, Stop> 
         None => Source::Bundled,
         Some((path, origin)) => Source::File(existing(&path, &origin)?),
     };
-    let group = match args
-        .name
-        .as_ref()
-        .or(layers.name.as_ref().map(|(name, _)| name))
-    {
-        Some(name) => group_name(name)?,
+    let group = match group.or(layers.name.as_ref().map(|(name, _)| name)) {
+        Some(name) => group_name(name, "a group of runs")?,
         None => app.name().to_string(),
     };
     Ok(Plan {
@@ -137,8 +186,36 @@ fn plan(context: &Context, args: &Train, layers: &Layers) -> Result<Plan, Stop> 
         source,
         group,
         why,
-        require: args.require.clone(),
+        require: Vec::new(),
     })
+}
+
+/// Rows of a table that are looked at to find the app for it.
+const HEAD: usize = 1000;
+
+/// The app that is made for the table in a file, or else one that makes sense of any.
+fn claimed(context: &Context, what: &str, layers: &Layers) -> Option<(&'static dyn DynApp, Claim)> {
+    // What is wrong with the file is said by the app that reads it.
+    let head = read_csv_head(what, HEAD).unwrap_or_else(|_| Table::new(what));
+    let target = layers
+        .assignments
+        .iter()
+        .rev()
+        .find(|assignment| assignment.key == "data.target")
+        .and_then(|assignment| match &assignment.set {
+            Set::Text(text) => Some(text.as_str()),
+            Set::Value(value) => value.as_str(),
+            Set::Default => None,
+        });
+    let mut any = None;
+    for app in context.registry.iter() {
+        match app.reads(&head, target) {
+            Some(claim @ Claim::Made(_)) => return Some((app, claim)),
+            Some(claim) => any = any.or(Some((app, claim))),
+            None => {}
+        }
+    }
+    any
 }
 
 fn file_without_app(context: &Context, what: &str) -> Stop {
@@ -164,7 +241,7 @@ fn looks_like_a_file(what: &str) -> bool {
 }
 
 /// The ending is that of a table that can be read.
-fn is_a_table(what: &str) -> bool {
+pub(super) fn is_a_table(what: &str) -> bool {
     let lower = what.to_lowercase();
     [".csv", ".tsv", ".csv.gz", ".tsv.gz"]
         .iter()
@@ -194,18 +271,17 @@ fn existing(path: &Path, origin: &Origin) -> Result<PathBuf, Stop> {
     }
 }
 
-/// A run's group is a directory's name, so it must be a plain one.
-fn group_name(name: &str) -> Result<String, Stop> {
+/// A directory's name must be a plain one.
+pub fn group_name(name: &str, what: &str) -> Result<String, Stop> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if !name.is_empty() && name.len() <= 64 && !name.starts_with('.') && name.chars().all(plain) {
         return Ok(name.to_string());
     }
-    Err(Failure::new(
-        Code::CommandLine,
-        format!("`{name}` cannot name a group of runs"),
+    Err(
+        Failure::new(Code::CommandLine, format!("`{name}` cannot name {what}"))
+            .help("use letters, digits, `-`, `_` and `.`, at most 64, not beginning with `.`")
+            .into(),
     )
-    .help("use letters, digits, `-`, `_` and `.`, at most 64, not beginning with `.`")
-    .into())
 }
 
 fn dry_run(context: &Context, plan: &Plan) -> Ended {
@@ -263,7 +339,7 @@ fn dry_run(context: &Context, plan: &Plan) -> Ended {
 }
 
 /// What is wrong with a value once the data and the model are known, where the configuration says it.
-fn placed(error: azura_learner::Error, plan: &Plan, begun: bool) -> Stop {
+pub fn placed(error: azura_learner::Error, plan: &Plan, begun: bool) -> Stop {
     let azura_learner::Error::Config(problems) = error else {
         return error.into();
     };
@@ -381,6 +457,8 @@ pub struct Session<'a> {
     pub signals: Signals,
     /// Whether there is a checkpoint to go on from.
     pub resume: bool,
+    /// For a trial of a study: who tells its worker, and waits for orders.
+    pub trial: Option<Control>,
 }
 
 impl Session<'_> {
@@ -397,12 +475,15 @@ impl Session<'_> {
             json!({"pid": std::process::id(), "resume": self.resume}),
         ));
         let begun = Arc::new(AtomicBool::new(self.resume));
-        let finish = self.fit(journal, &begun);
+        let trial = self.trial.take();
+        let keep = trial.is_some();
+        let finish = self.fit(journal, &begun, trial);
         match finish {
             Ok(Finish::Trained(trained)) => finish::finished(self, *trained),
             Ok(Finish::Interrupted(outcome)) => finish::interrupted(self, &outcome),
-            // `begun` is false until the data was read and the model built: such a run is nothing to keep.
-            Err(stop) if !begun.load(Ordering::Relaxed) => {
+            // `begun` is false until the data was read and the model built: such a run is nothing to keep, unless a study
+            // counts it.
+            Err(stop) if !keep && !begun.load(Ordering::Relaxed) => {
                 let _ = std::fs::remove_dir_all(self.run.path());
                 Err(stop)
             }
@@ -417,27 +498,37 @@ impl Session<'_> {
         }
     }
 
-    fn fit(&self, journal: Journal, begun: &Arc<AtomicBool>) -> Result<Finish, Stop> {
+    fn fit(
+        &self,
+        journal: Journal,
+        begun: &Arc<AtomicBool>,
+        trial: Option<Control>,
+    ) -> Result<Finish, Stop> {
         let monitor = self
             .plan
             .config
             .get("train.monitor")
             .and_then(Value::as_str);
-        let quiet = !self.context.talks();
-        let mut observers: Vec<Box<dyn Observer>> = vec![
-            Box::new(Marker {
-                begun: Arc::clone(begun),
-                run: self.run.clone(),
-                quiet,
-            }),
-            Box::new(journal),
-        ];
-        observers.extend(progress::observer(
-            &self.context.globals,
-            monitor.unwrap_or("val.loss"),
-        ));
+        let start = match (&trial, self.resume) {
+            (Some(_), _) => run::trial,
+            (None, true) => run::resume,
+            (None, false) => run::train,
+        };
+        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Marker {
+            begun: Arc::clone(begun),
+            run: self.run.clone(),
+            quiet: !self.context.talks(),
+            latest: trial.is_none(),
+        })];
+        observers.push(Box::new(journal));
+        match trial {
+            Some(control) => observers.push(Box::new(control)),
+            None => observers.extend(progress::observer(
+                &self.context.globals,
+                monitor.unwrap_or("val.loss"),
+            )),
+        }
         let paths = RunPaths::in_folder(self.run.path());
-        let start = if self.resume { run::resume } else { run::train };
         let Plan {
             app,
             config,
@@ -456,6 +547,8 @@ struct Marker {
     begun: Arc<AtomicBool>,
     run: RunDir,
     quiet: bool,
+    /// Whether the run's group remembers it as its latest.
+    latest: bool,
 }
 
 impl Observer for Marker {
@@ -467,7 +560,7 @@ impl Observer for Marker {
                 resumed,
                 ..
             } => {
-                if !self.begun.swap(true, Ordering::Relaxed) {
+                if !self.begun.swap(true, Ordering::Relaxed) && self.latest {
                     run_dir::mark_latest(&self.run);
                 }
                 if !self.quiet {

@@ -23,6 +23,8 @@ pub struct Layers {
     pub name: Option<(String, Origin)>,
     /// `data.path`: the data file, relative to the working directory.
     pub data: Option<(PathBuf, Origin)>,
+    /// `tune` and all keys below it: what a search does, weakest layer first.
+    pub tune: Vec<Assignment>,
     /// The file given with `-c` or found as `azura.toml`.
     pub file: Option<PathBuf>,
 }
@@ -177,6 +179,7 @@ impl Layers {
                     );
                 }
             }
+            key if key == "tune" || key.starts_with("tune.") => self.tune.push(assignment),
             _ => self.assignments.push(assignment),
         }
     }

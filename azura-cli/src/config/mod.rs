@@ -31,6 +31,8 @@ pub enum Origin {
     },
     /// An environment variable.
     Env(String),
+    /// A search, which tries values.
+    Tuner,
     /// A word of the command line.
     Argument {
         /// Which, counted from 1.
@@ -44,7 +46,7 @@ impl Origin {
     /// Where to point when the key itself is wrong.
     pub fn key_place(&self) -> Option<Place> {
         match self {
-            Origin::Default => None,
+            Origin::Default | Origin::Tuner => None,
             Origin::File { key, .. } => Some(Place::Text(key.clone())),
             Origin::Env(name) => Some(Place::Env(name.clone())),
             Origin::Argument { index, .. } => Some(Place::Argument(*index)),
@@ -64,6 +66,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("default"),
+            Origin::Tuner => f.write_str("tuner"),
             Origin::File { key, .. } => write!(f, "{}:{}", key.path.display(), key.line),
             Origin::Env(name) => write!(f, "env {name}"),
             Origin::Argument {

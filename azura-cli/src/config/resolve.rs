@@ -152,7 +152,7 @@ fn spread(assignment: &Assignment, schema: &Node<'_>) -> Result<Vec<Leaf>, Failu
 }
 
 /// Reads a value the way the key's kind wants it: `.5` is a number for a number, `7` a text for a text.
-fn fit(value: Value, text: Option<&str>, node: Option<Node<'_>>) -> Value {
+pub fn fit(value: Value, text: Option<&str>, node: Option<Node<'_>>) -> Value {
     let Some(node) = node else { return value };
     let kinds = node.kinds();
     let wants = |kind: &str| kinds.contains(&kind);
@@ -204,7 +204,8 @@ fn allowed(text: &str, node: Option<&Node<'_>>) -> String {
     }
 }
 
-fn put(target: &mut Value, key: &str, value: Value) {
+/// Puts a value at a dotted key.
+pub fn put(target: &mut Value, key: &str, value: Value) {
     let mut place = target;
     for part in key.split('.') {
         if !place.is_object() {

@@ -4,9 +4,15 @@
 //! width, and every plot says in a sentence what it shows.
 
 mod axis;
+mod classes;
 mod curves;
 mod forecast;
+mod mistakes;
+mod study;
 mod svg;
 
+pub use classes::{calibration, confusion};
 pub use curves::curves;
 pub use forecast::forecast;
+pub use mistakes::mistakes;
+pub use study::{Page, study};

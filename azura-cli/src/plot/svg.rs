@@ -60,6 +60,11 @@ impl Sheet {
 
     /// The finished document.
     pub fn finish(self) -> String {
+        self.inline("")
+    }
+
+    /// The finished picture as a part of a page, on which no other one has the same `id`.
+    pub fn inline(self, id: &str) -> String {
         let Sheet {
             body,
             height,
@@ -68,11 +73,17 @@ impl Sheet {
         } = self;
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
-             role=\"img\" aria-labelledby=\"t d\" {FONT}>\n<title id=\"t\">{title}</title>\n<desc id=\"d\">{about}</desc>\n\
+             role=\"img\" aria-labelledby=\"{id}t {id}d\" {FONT}>\n<title id=\"{id}t\">{title}</title>\n<desc id=\"{id}d\">{about}</desc>\n\
              <rect x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"8\" fill=\"#ffffff\" stroke=\"#d0d7de\"/>\n{body}</svg>\n",
             WIDTH - 1.0,
             height - 1.0
         )
+    }
+
+    /// SVG text as it is, for what has attributes of its own.
+    pub fn raw(&mut self, element: &str) {
+        self.body.push_str(element);
+        self.body.push('\n');
     }
 
     /// A line of text.
@@ -126,6 +137,26 @@ impl Sheet {
         );
     }
 
+    /// A square of a colour that covers by `share`, from 0 to 1.
+    pub fn cell(&mut self, x: f64, y: f64, side: f64, color: &str, share: f64) {
+        let _ = writeln!(
+            self.body,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{side:.1}\" height=\"{side:.1}\" fill=\"{color}\" fill-opacity=\"{share:.3}\" \
+             stroke=\"{}\" stroke-width=\"1\"/>",
+            ink::RULE
+        );
+    }
+
+    /// A PNG in a square, its pixels as squares.
+    pub fn picture(&mut self, x: f64, y: f64, side: f64, png: &[u8]) {
+        let _ = writeln!(
+            self.body,
+            "<image x=\"{x:.1}\" y=\"{y:.1}\" width=\"{side}\" height=\"{side}\" style=\"image-rendering:pixelated\" \
+             href=\"data:image/png;base64,{}\"/>",
+            base64(png)
+        );
+    }
+
     /// A line through points; a point that is not finite leaves a gap.
     pub fn path(&mut self, points: impl Iterator<Item = (f64, f64)>, stroke: Stroke) {
         let mut data = String::new();
@@ -146,6 +177,25 @@ impl Sheet {
     }
 }
 
+/// RFC 4648.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |i: usize| u32::from(group.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for i in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * i) & 63) as usize];
+            text.push(if i <= group.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
 fn attributes(stroke: Stroke) -> String {
     let dash = match stroke.dash {
         "" => String::new(),
@@ -157,7 +207,8 @@ fn attributes(stroke: Stroke) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
+/// Text that is safe inside an element and an attribute.
+pub fn escape(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())
         .map(|c| match c {

@@ -26,11 +26,13 @@ impl Observer for Verbose {
                 lr,
                 grad_norm,
                 rows,
+                waited,
             } if self.steps => say!(
-                "step {step}   epoch {epoch}   batch {batch}   rows {rows}   loss {}   lr {}   grad_norm {}",
+                "step {step}   epoch {epoch}   batch {batch}   rows {rows}   loss {}   lr {}   grad_norm {}   waited {:.1} ms",
                 text::number(*loss),
                 text::number(*lr),
-                text::number(*grad_norm)
+                text::number(*grad_norm),
+                1e3 * waited
             ),
             _ => {}
         }

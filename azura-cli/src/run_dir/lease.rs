@@ -1,6 +1,6 @@
-//! Who trains in a run directory right now.
+//! Who trains in a run directory, or works on a study, right now.
 //!
-//! The file `lease` is locked by the training process, so that the lock goes when the process does, however it
+//! The file `lease` is locked by the process that works, so that the lock goes when the process does, however it
 //! ended. Its text names process and host and is renewed every few seconds, for people and for file systems that
 //! do not carry locks from host to host.
 
@@ -21,7 +21,7 @@ const BEAT: Duration = Duration::from_secs(5);
 /// Another host that has been silent for so long is taken for dead: twelve missed beats.
 const SILENCE: u64 = 60;
 
-/// The right to train in a run directory; given back when dropped.
+/// The right to work somewhere; given back when dropped.
 pub struct Lease {
     stop: Option<Sender<()>>,
     beating: Option<JoinHandle<()>>,
@@ -33,7 +33,14 @@ impl Lease {
     /// # Errors
     /// [`Code::RunInUse`] if a living process holds it, [`Code::Unexpected`] if the file cannot be written.
     pub fn take(run: &RunDir) -> Result<Lease, Failure> {
-        let path = run.file("lease");
+        Lease::of(&run.file("lease"))?.map_err(|held| in_use(run, &held))
+    }
+
+    /// Takes the lease that a file stands for; if a living process holds it, what that wrote about itself.
+    ///
+    /// # Errors
+    /// [`Code::Unexpected`] if the file cannot be written.
+    pub fn of(path: &Path) -> Result<Result<Lease, Value>, Failure> {
         let bad = |error: io::Error| {
             Failure::new(
                 Code::Unexpected,
@@ -45,11 +52,11 @@ impl Lease {
             .write(true)
             .create(true)
             .truncate(false)
-            .open(&path)
+            .open(path)
             .map_err(bad)?;
         let held = read(&mut file);
         if foreign_and_alive(&held) || !lock(&file).map_err(bad)? {
-            return Err(in_use(run, &held));
+            return Ok(Err(held));
         }
         beat(&mut file).map_err(bad)?;
         let (stop, stopped) = channel();
@@ -63,10 +70,10 @@ impl Lease {
                 let _ = file.set_len(0);
             })
             .map_err(bad)?;
-        Ok(Lease {
+        Ok(Ok(Lease {
             stop: Some(stop),
             beating: Some(beating),
-        })
+        }))
     }
 }
 
@@ -81,7 +88,12 @@ impl Drop for Lease {
 
 /// Whether a living process trains in the run.
 pub fn is_held(run: &RunDir) -> bool {
-    let Ok(mut file) = File::open(run.file("lease")) else {
+    held(&run.file("lease"))
+}
+
+/// Whether a living process holds the lease that a file stands for.
+pub fn held(path: &Path) -> bool {
+    let Ok(mut file) = File::open(path) else {
         return false;
     };
     // Shared, so that two who look do not see each other.

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 pub use create::{create, mark_latest};
 pub use find::{find, latest_unfinished, list};
 pub use journal::{Journal, life};
-pub use lease::{Lease, host};
+pub use lease::{Lease, held, host, is_held};
 pub use record::{Record, Status, now};
 
 /// The directory of one run.

@@ -8,11 +8,13 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// A training that is real but short: an LSTM of 16 units on the last 1,100 hours of the bundled weather.
-pub const SHORT: [&str; 9] = [
+/// A training that is real but short: an LSTM of 16 units on the last 1,100 hours of the bundled weather, for the next one.
+pub const SHORT: [&str; 11] = [
     "train",
     "weather",
     "data.rows=1100",
+    "model.window=24",
+    "model.horizon=1",
     "model.hidden=16",
     "model.dropout=0.2",
     "train.batch=32",

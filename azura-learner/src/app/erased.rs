@@ -4,6 +4,7 @@
 //! saved model does goes through `Loaded`, whether it was read from disk or is scored after training.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use azura_core::{DType, Rng, Store};
 use serde_json::Value;
@@ -12,10 +13,12 @@ use super::check::check;
 use super::in_training::InTraining;
 use super::loaded::Loaded;
 use super::schema::{merge, schema_of};
-use super::{App, AppConfig, DataSummary, Part, Scores, Signature, Source};
+use super::{
+    App, AppConfig, Claim, DataSummary, FilePredictions, Part, Picture, Scores, Signature, Source,
+};
 use crate::data::{DataError, DataErrorKind, Dataset, Table};
 use crate::error::{Error, Problem, Result};
-use crate::generate::{GenerateOptions, Generated, OnText};
+use crate::generate::{GenerateOptions, Generated, OnPiece};
 use crate::model::{ModelFile, ModelInfo};
 use crate::train::{Outcome, Training};
 
@@ -30,8 +33,14 @@ pub trait DynApp: Send + Sync {
     /// The version of the app's meaning of its model files.
     fn version(&self) -> u32;
 
-    /// Whether the app makes sense of any table.
-    fn reads_any_table(&self) -> bool;
+    /// Other names that the app is found by.
+    fn aliases(&self) -> &'static [&'static str];
+
+    /// Why the app is the right one for a table that comes without an app's name.
+    fn reads(&self, head: &Table, target: Option<&str>) -> Option<Claim>;
+
+    /// Endings of the files that its models predict from ([`App::files`]).
+    fn files(&self) -> &'static [&'static str];
 
     /// The JSON Schema of the configuration, with docs, ranges and defaults.
     fn schema(&self) -> Value;
@@ -47,6 +56,18 @@ pub trait DynApp: Send + Sync {
     /// # Errors
     /// [`Error::Config`] with what [`check`](DynApp::check) found.
     fn resolve(&self, config: &Value) -> Result<Value>;
+
+    /// What is searched around this configuration if nobody names a space: [`App::search_space`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what [`check`](DynApp::check) found.
+    fn search_space(&self, config: &Value) -> Result<Vec<(&'static str, &'static str)>>;
+
+    /// The configuration that trains on training and validation rows together: [`App::refit`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] with what [`check`](DynApp::check) found.
+    fn refit(&self, config: &Value, epochs: u64) -> Result<Option<Value>>;
 
     /// Reads the data, builds the model with its initial weights, and is ready to train.
     ///
@@ -75,12 +96,24 @@ pub trait AppTraining: Training {
     /// [`Error::Json`] or [`Error::Usage`] if the fitted preprocessing does not survive JSON.
     fn snapshot(&self, outcome: &Outcome) -> Result<ModelFile>;
 
-    /// Scores of every part of the data by the model in `file`, with its weights, its preprocessing and
-    /// nothing else.
+    /// Scores of these parts of the data by the model in `file`, with its weights, its preprocessing and
+    /// nothing else. No row of another part is read.
     ///
     /// # Errors
     /// [`Error::Model`] if the file does not fit.
-    fn report(&self, file: &ModelFile) -> Result<Report>;
+    fn report(&self, file: &ModelFile, parts: &[Part]) -> Result<Report>;
+
+    /// The scores of the test rows in detail, as [`report`](AppTraining::report) gives them in short.
+    ///
+    /// # Errors
+    /// As [`report`](AppTraining::report).
+    fn details(&self, file: &ModelFile) -> Result<Vec<Table>>;
+
+    /// Pictures of what the model got wrong among the test samples ([`App::mistakes`]); `rows` are those of the test part's scores.
+    ///
+    /// # Errors
+    /// What the app meets on the way.
+    fn mistakes(&self, rows: &Table, most: usize) -> Result<Vec<Picture>>;
 }
 
 /// Scores of every part that has rows.
@@ -107,13 +140,22 @@ pub trait Predictor: Send + Sync {
     /// [`Error::Data`] if the table does not fit.
     fn predict(&self, input: &Table) -> Result<Table>;
 
+    /// Endings of the files that [`predict_files`](Predictor::predict_files) takes; none if the app takes tables only.
+    fn files(&self) -> &'static [&'static str];
+
+    /// Predictions for such files; `top` is how many classes a row names at most.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the app takes tables only. A file that cannot be read is no error: it is listed.
+    fn predict_files(&self, files: &[PathBuf], top: usize) -> Result<FilePredictions>;
+
     /// The next `steps` rows after `history`.
     ///
     /// # Errors
     /// [`Error::Data`] if the table does not fit, [`Error::Usage`] if the app does not forecast.
     fn forecast(&self, history: &Table, steps: usize) -> Result<Table>;
 
-    /// The text that follows `prompt`; `on_text` gets each new piece and can stop.
+    /// The text or sound that follows `prompt`; `on_piece` gets each new piece and can stop.
     ///
     /// # Errors
     /// [`Error::Usage`] if the app does not generate or an option is out of range.
@@ -121,7 +163,7 @@ pub trait Predictor: Send + Sync {
         &self,
         prompt: &str,
         options: &GenerateOptions,
-        on_text: &mut OnText<'_>,
+        on_piece: &mut OnPiece<'_>,
     ) -> Result<Generated>;
 
     /// Scores on rows that training never saw: the test part if `source` is what the model was trained
@@ -153,8 +195,16 @@ impl<A: App> DynApp for A {
         App::version(self)
     }
 
-    fn reads_any_table(&self) -> bool {
-        App::reads_any_table(self)
+    fn aliases(&self) -> &'static [&'static str] {
+        App::aliases(self)
+    }
+
+    fn reads(&self, head: &Table, target: Option<&str>) -> Option<Claim> {
+        App::reads(self, head, target)
+    }
+
+    fn files(&self) -> &'static [&'static str] {
+        App::files(self)
     }
 
     fn schema(&self) -> Value {
@@ -173,6 +223,19 @@ impl<A: App> DynApp for A {
     fn resolve(&self, config: &Value) -> Result<Value> {
         let config = typed::<A::Config>(config).map_err(Error::Config)?;
         to_value("writing the configuration", &config)
+    }
+
+    fn search_space(&self, config: &Value) -> Result<Vec<(&'static str, &'static str)>> {
+        let config = typed::<A::Config>(config).map_err(Error::Config)?;
+        Ok(App::search_space(self, &config))
+    }
+
+    fn refit(&self, config: &Value, epochs: u64) -> Result<Option<Value>> {
+        let config = typed::<A::Config>(config).map_err(Error::Config)?;
+        let refit = App::refit(self, &config, epochs);
+        refit
+            .map(|config| to_value("writing the configuration", &config))
+            .transpose()
     }
 
     fn start(&self, config: &Value, source: &Source) -> Result<Box<dyn AppTraining + '_>> {

@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use super::erased::{AppTraining, Report, to_value};
 use super::loaded::Loaded;
-use super::{App, AppConfig, DataSummary, Metrics, Part, Prepared, ScoredSplit};
-use crate::data::Dataset;
+use super::{App, AppConfig, DataSummary, Metrics, Part, Picture, Prepared, ScoredSplit};
+use crate::data::{Dataset, Table};
 use crate::error::{Error, Result};
 use crate::fs::sha256_hex;
 use crate::layers::Ctx;
 use crate::model::{FORMAT, ModelFile, ModelInfo, Sample, TrainingRecord, instruction_set};
 use crate::sealed::canonical;
-use crate::train::{Model, Outcome, TrainConfig, Training};
+use crate::train::{Model, Outcome, TrainConfig, Training, evaluate};
 
 /// An app with its data, its model and the store that holds the weights.
 pub(super) struct InTraining<'a, A: App> {
@@ -35,10 +35,11 @@ impl<A: App> InTraining<'_, A> {
         }
     }
 
-    /// The first rows of the first part that training did not fit to, and the outputs for them.
+    /// The first rows of the validation part, or else of the training part, and the outputs for them. Never test rows: a
+    /// search leaves those alone.
     fn sample(&self) -> Result<Option<Sample>> {
         const ROWS: usize = 4;
-        let parts = [Part::Val, Part::Test, Part::Train];
+        let parts = [Part::Val, Part::Train];
         let Some(data) = parts
             .map(|part| self.part(part))
             .into_iter()
@@ -55,11 +56,30 @@ impl<A: App> InTraining<'_, A> {
         }))
     }
 
+    /// What the app learns from the trained model and the validation rows.
+    fn calibrated(&self) -> Result<Option<A::Fitted>> {
+        let val = self.part(Part::Val);
+        if val.is_empty() {
+            return Ok(None);
+        }
+        let rows = Arc::clone(val) as Arc<dyn Dataset>;
+        let outputs = evaluate(&*self.model, rows, self.config.train().batch)?.outputs;
+        let split = ScoredSplit {
+            part: Part::Val,
+            data: &**val,
+            outputs: &outputs,
+            full: true,
+        };
+        self.app
+            .calibrate(&self.config, &self.prepared.fitted, &split)
+    }
+
     /// The fitted preprocessing as JSON, after it was read back and written again without a change.
     fn fitted(&self) -> Result<Value> {
         let what = "writing the fitted preprocessing into the model file";
-        let text =
-            serde_json::to_string(&self.prepared.fitted).map_err(|e| Error::json(what, e))?;
+        let calibrated = self.calibrated()?;
+        let fitted = calibrated.as_ref().unwrap_or(&self.prepared.fitted);
+        let text = serde_json::to_string(fitted).map_err(|e| Error::json(what, e))?;
         let read: A::Fitted = serde_json::from_str(&text).map_err(|e| {
             Error::Usage(format!(
                 "the fitted preprocessing of `{}` cannot be saved: {e}; are there numbers that are \
@@ -67,7 +87,7 @@ impl<A: App> InTraining<'_, A> {
                 self.app.name()
             ))
         })?;
-        let value = to_value(what, &self.prepared.fitted)?;
+        let value = to_value(what, fitted)?;
         if to_value(what, &read)? != value {
             return Err(Error::Usage(format!(
                 "the fitted preprocessing of `{}` changes when it is saved and read back",
@@ -166,15 +186,27 @@ impl<A: App> AppTraining for InTraining<'_, A> {
         ModelFile::new(info, self.store.state()?, self.sample()?)
     }
 
-    fn report(&self, file: &ModelFile) -> Result<Report> {
+    fn report(&self, file: &ModelFile, parts: &[Part]) -> Result<Report> {
         let loaded = Loaded::new(self.app, file.clone())?;
         let mut report = Report::new();
-        for part in Part::ALL {
+        for &part in parts {
             let data = self.part(part);
             if !data.is_empty() {
                 report.insert(part, loaded.score(part, data)?);
             }
         }
         Ok(report)
+    }
+
+    fn details(&self, file: &ModelFile) -> Result<Vec<Table>> {
+        let test = self.part(Part::Test);
+        if test.is_empty() {
+            return Ok(Vec::new());
+        }
+        Loaded::new(self.app, file.clone())?.details(test)
+    }
+
+    fn mistakes(&self, rows: &Table, most: usize) -> Result<Vec<Picture>> {
+        self.app.mistakes(self.part(Part::Test), rows, most)
     }
 }

@@ -1,15 +1,15 @@
 //! A saved model in use: what predicts, and what scores the model file after training.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use azura_core::{DType, Rng, Store, no_grad};
 
 use super::erased::{Predictor, typed};
-use super::{App, AppConfig, Part, ScoredSplit, Scores, Signature, Source};
-use crate::data::{DataError, DataErrorKind, Dataset, Table};
+use super::{App, AppConfig, FilePredictions, Part, ScoredSplit, Scores, Signature, Source};
+use crate::data::{DataError, DataErrorKind, Dataset, Table, sha256_path};
 use crate::error::{Error, Result};
-use crate::fs::sha256_hex;
-use crate::generate::{GenerateOptions, Generated, OnText};
+use crate::generate::{GenerateOptions, Generated, OnPiece};
 use crate::layers::Ctx;
 use crate::model::{ModelFile, ModelInfo, instruction_set};
 use crate::train::{Evaluation, Model, evaluate};
@@ -76,15 +76,31 @@ impl<'a, A: App> Loaded<'a, A> {
     }
 
     pub fn score(&self, part: Part, data: &Arc<A::Data>) -> Result<Scores> {
+        self.scored(part, data, |split| {
+            self.app.score(&self.config, &self.fitted, split)
+        })
+    }
+
+    pub fn details(&self, test: &Arc<A::Data>) -> Result<Vec<Table>> {
+        self.scored(Part::Test, test, |split| {
+            self.app.details(&self.config, &self.fitted, split)
+        })
+    }
+
+    fn scored<T>(
+        &self,
+        part: Part,
+        data: &Arc<A::Data>,
+        score: impl FnOnce(&ScoredSplit<'_, A::Data>) -> Result<T>,
+    ) -> Result<T> {
         let rows = Arc::clone(data) as Arc<dyn Dataset>;
         let Evaluation { outputs, .. } = evaluate(&*self.model, rows, self.config.train().batch)?;
-        let split = ScoredSplit {
+        score(&ScoredSplit {
             part,
             data: &**data,
             outputs: &outputs,
             full: true,
-        };
-        self.app.score(&self.config, &self.fitted, &split)
+        })
     }
 }
 
@@ -108,6 +124,17 @@ impl<A: App> Predictor for Loaded<'_, A> {
         })
     }
 
+    fn files(&self) -> &'static [&'static str] {
+        self.app.files()
+    }
+
+    fn predict_files(&self, files: &[PathBuf], top: usize) -> Result<FilePredictions> {
+        no_grad(|| {
+            let (config, fitted, model) = (&self.config, &self.fitted, &*self.model);
+            self.app.predict_files(config, fitted, model, files, top)
+        })
+    }
+
     fn forecast(&self, history: &Table, steps: usize) -> Result<Table> {
         no_grad(|| {
             let model = &*self.model;
@@ -120,13 +147,13 @@ impl<A: App> Predictor for Loaded<'_, A> {
         &self,
         prompt: &str,
         options: &GenerateOptions,
-        on_text: &mut OnText<'_>,
+        on_piece: &mut OnPiece<'_>,
     ) -> Result<Generated> {
         options.check()?;
         no_grad(|| {
             let (config, fitted, model) = (&self.config, &self.fitted, &*self.model);
             self.app
-                .generate(config, fitted, model, prompt, options, on_text)
+                .generate(config, fitted, model, prompt, options, on_piece)
         })
     }
 
@@ -134,13 +161,7 @@ impl<A: App> Predictor for Loaded<'_, A> {
         let trained_on = &self.file.info().data.sha256;
         let same = match source {
             Source::Bundled => true,
-            Source::File(path) => {
-                let bytes = std::fs::read(path).map_err(|e| {
-                    DataError::new(DataErrorKind::Io, e.to_string())
-                        .in_file(path.display().to_string())
-                })?;
-                sha256_hex(&bytes) == *trained_on
-            }
+            Source::File(path) => sha256_path(path)? == *trained_on,
         };
         if same {
             let prepared = self.app.prepare(&self.config, source)?;

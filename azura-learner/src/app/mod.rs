@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Column, Dataset, Kind, Table};
 use crate::error::{Error, Problem, Result};
-use crate::generate::{GenerateOptions, Generated, OnText};
+use crate::generate::{GenerateOptions, Generated, OnPiece};
 use crate::train::{Model, TrainConfig};
 
 /// Names and numbers: `mae`, `rmse`, `accuracy`, …
@@ -64,9 +64,18 @@ pub trait App: Send + Sync + 'static {
     /// The version of the app's meaning of its model files; raise it when old files would be misread.
     fn version(&self) -> u32;
 
-    /// Whether the app makes sense of any table, so that a file without an app's name is given to it.
-    fn reads_any_table(&self) -> bool {
-        false
+    /// Other names that the app is found by, such as one that it had before.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Why the app is the right one for a table that comes without an app's name; `None` if it is not.
+    ///
+    /// `head` is the first rows of the table with the kinds that its cells have, `target` the column that is to be
+    /// predicted, if somebody said so.
+    fn reads(&self, head: &Table, target: Option<&str>) -> Option<Claim> {
+        let _ = (head, target);
+        None
     }
 
     /// Reads the data, splits it and fits the preprocessing on the training rows only.
@@ -103,8 +112,58 @@ pub trait App: Send + Sync + 'static {
         split: &ScoredSplit<'_, Self::Data>,
     ) -> Result<Scores>;
 
+    /// The preprocessing with what can be learned only once the model is trained, such as the size of its errors on
+    /// the validation rows; `None` if there is no such thing.
+    ///
+    /// `val` has the outputs of the weights that are saved. It is not called if there are no validation rows.
+    fn calibrate(
+        &self,
+        config: &Self::Config,
+        fitted: &Self::Fitted,
+        val: &ScoredSplit<'_, Self::Data>,
+    ) -> Result<Option<Self::Fitted>> {
+        let _ = (config, fitted, val);
+        Ok(None)
+    }
+
+    /// Scores in detail, such as for each step of a forecast: tables for people, each called what its
+    /// [`source`](Table::source) is. They are written beside the predictions of the test rows.
+    fn details(
+        &self,
+        config: &Self::Config,
+        fitted: &Self::Fitted,
+        split: &ScoredSplit<'_, Self::Data>,
+    ) -> Result<Vec<Table>> {
+        let _ = (config, fitted, split);
+        Ok(Vec::new())
+    }
+
+    /// Pictures of what the model got wrong among the test samples, worst first, at most `most`; `rows` are those that
+    /// [`score`](App::score) gave. Apps of other things leave this as it is.
+    fn mistakes(&self, data: &Self::Data, rows: &Table, most: usize) -> Result<Vec<Picture>> {
+        let _ = (data, rows, most);
+        Ok(Vec::new())
+    }
+
     /// What a saved model takes and gives.
     fn signature(&self, config: &Self::Config, fitted: &Self::Fitted) -> Signature;
+
+    /// What is worth searching around this configuration: keys and the values that each may take, in the words of
+    /// [`tune::Space`](crate::tune::Space). It is used if nobody names a space; an app says here what matters for it.
+    fn search_space(&self, config: &Self::Config) -> Vec<(&'static str, &'static str)> {
+        let _ = config;
+        vec![
+            ("train.lr", "log:1e-4..1e-1"),
+            ("train.weight_decay", "log:1e-5..1e-1"),
+        ]
+    }
+
+    /// The configuration that trains for so many epochs on the training and the validation rows together, with the same test
+    /// rows: what a search does last, when it has chosen. `None`, as here, if the app's data cannot be dealt so.
+    fn refit(&self, config: &Self::Config, epochs: u64) -> Option<Self::Config> {
+        let _ = (config, epochs);
+        None
+    }
 
     /// The rows of `source` as a table with the columns of the signature, so that a saved model can be
     /// tried on the data that comes with its app. Apps whose data is no table leave this as it is.
@@ -125,6 +184,29 @@ pub trait App: Send + Sync + 'static {
         input: &Table,
     ) -> Result<Table>;
 
+    /// Endings of the files that [`predict_files`](App::predict_files) takes, in lower case and without the dot; none for apps that
+    /// take tables only.
+    fn files(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Predictions for files such as images, a row for each that can be read; `top` is how many classes a row names at most. Apps
+    /// whose inputs are no files leave this as it is.
+    fn predict_files(
+        &self,
+        config: &Self::Config,
+        fitted: &Self::Fitted,
+        model: &dyn Model,
+        files: &[PathBuf],
+        top: usize,
+    ) -> Result<FilePredictions> {
+        let _ = (config, fitted, model, files, top);
+        Err(Error::Usage(format!(
+            "the app `{}` reads no files of its own kind; give a table",
+            self.name()
+        )))
+    }
+
     /// The next `steps` rows after `history`. Apps that cannot forecast leave this as it is.
     fn forecast(
         &self,
@@ -141,7 +223,7 @@ pub trait App: Send + Sync + 'static {
         )))
     }
 
-    /// The text that follows `prompt`; `on_text` gets each new piece and can stop. The same options give the same text.
+    /// The text or sound that follows `prompt`; `on_piece` gets each new piece and can stop. The same options give the same.
     /// Apps that cannot generate leave this as it is.
     fn generate(
         &self,
@@ -150,9 +232,9 @@ pub trait App: Send + Sync + 'static {
         model: &dyn Model,
         prompt: &str,
         options: &GenerateOptions,
-        on_text: &mut OnText<'_>,
+        on_piece: &mut OnPiece<'_>,
     ) -> Result<Generated> {
-        let _ = (config, fitted, model, prompt, options, on_text);
+        let _ = (config, fitted, model, prompt, options, on_piece);
         Err(Error::Usage(format!(
             "the app `{}` does not generate; use predict",
             self.name()
@@ -174,6 +256,23 @@ pub trait AppConfig:
     /// Rules that no schema can say, such as one value that depends on another.
     fn check(&self) -> Vec<Problem> {
         Vec::new()
+    }
+}
+
+/// How sure an app is that a table is for it, and a sentence that says why, such as `it reads any table`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It makes sense of the table, as of any other.
+    Any(String),
+    /// There is something in the table that it is made for.
+    Made(String),
+}
+
+impl Claim {
+    /// Why.
+    pub fn why(&self) -> &str {
+        let (Claim::Any(why) | Claim::Made(why)) = self;
+        why
     }
 }
 
@@ -289,6 +388,24 @@ pub struct Scores {
     pub rows: Option<Table>,
 }
 
+/// A small picture for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// A few words below it.
+    pub caption: String,
+    /// The picture as a PNG file.
+    pub png: Vec<u8>,
+}
+
+/// What [`App::predict_files`] gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilePredictions {
+    /// A row for each file that could be read, in the order of the files; the first column, `file`, names it.
+    pub rows: Table,
+    /// The others, each with the reason.
+    pub bad: Vec<(PathBuf, String)>,
+}
+
 /// What a saved model takes and gives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -301,7 +418,7 @@ pub struct Signature {
     pub outputs: Vec<Field>,
     /// True if the app forecasts.
     pub forecast: bool,
-    /// True if the app generates text.
+    /// True if the app generates text or sound.
     pub generate: bool,
 }
 

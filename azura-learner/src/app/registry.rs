@@ -38,12 +38,14 @@ impl Registry {
         self
     }
 
-    /// The app of this name.
+    /// The app of this name, or else the one that has it as another name ([`App::aliases`](super::App::aliases)).
     ///
     /// # Errors
     /// [`Error::NotFound`] with the nearest name or the list of names.
     pub fn get(&self, name: &str) -> Result<&'static dyn DynApp> {
-        if let Some(app) = self.apps.iter().find(|app| app.name() == name) {
+        let named = self.apps.iter().find(|app| app.name() == name);
+        let known = || self.apps.iter().find(|app| app.aliases().contains(&name));
+        if let Some(app) = named.or_else(known) {
             return Ok(*app);
         }
         let names = self.names();

@@ -30,7 +30,7 @@ use super::time::Timestamp;
 /// [`OutOfRange`](DataErrorKind::OutOfRange) (`inf`, `1e309`).
 pub fn read_csv(path: impl AsRef<Path>, columns: &[Column]) -> DataResult<Table> {
     let (file, name) = open(path.as_ref())?;
-    read(file, &name, Some(columns))
+    read(file, &name, Some(columns), usize::MAX)
 }
 
 /// As [`read_csv`], from any reader; `name` is what errors call it (`stdin`).
@@ -38,7 +38,7 @@ pub fn read_csv(path: impl AsRef<Path>, columns: &[Column]) -> DataResult<Table>
 /// # Errors
 /// As [`read_csv`].
 pub fn read_csv_from(reader: impl Read, name: &str, columns: &[Column]) -> DataResult<Table> {
-    read(reader, name, Some(columns))
+    read(reader, name, Some(columns), usize::MAX)
 }
 
 /// Reads every column of a CSV file and finds out its kind: numbers if every filled cell is one, else
@@ -49,7 +49,16 @@ pub fn read_csv_from(reader: impl Read, name: &str, columns: &[Column]) -> DataR
 /// As [`read_csv`], less those about kinds.
 pub fn read_csv_all(path: impl AsRef<Path>) -> DataResult<Table> {
     let (file, name) = open(path.as_ref())?;
-    read(file, &name, None)
+    read(file, &name, None, usize::MAX)
+}
+
+/// As [`read_csv_all`], but no more than the first `rows` rows, and nothing is said about those behind them.
+///
+/// # Errors
+/// As [`read_csv_all`].
+pub fn read_csv_head(path: impl AsRef<Path>, rows: usize) -> DataResult<Table> {
+    let (file, name) = open(path.as_ref())?;
+    read(file, &name, None, rows)
 }
 
 /// As [`read_csv_all`], from any reader.
@@ -57,7 +66,7 @@ pub fn read_csv_all(path: impl AsRef<Path>) -> DataResult<Table> {
 /// # Errors
 /// As [`read_csv_all`].
 pub fn read_csv_all_from(reader: impl Read, name: &str) -> DataResult<Table> {
-    read(reader, name, None)
+    read(reader, name, None, usize::MAX)
 }
 
 fn open(path: &Path) -> DataResult<(File, String)> {
@@ -71,7 +80,10 @@ fn open(path: &Path) -> DataResult<(File, String)> {
 }
 
 /// Unpacks what starts with gzip's two magic bytes, and passes on everything else.
-fn unpacked<'a>(mut reader: impl Read + 'a, name: &str) -> DataResult<Box<dyn Read + 'a>> {
+pub(super) fn unpacked<'a>(
+    mut reader: impl Read + 'a,
+    name: &str,
+) -> DataResult<Box<dyn Read + 'a>> {
     let mut head = Vec::new();
     reader
         .by_ref()
@@ -87,7 +99,12 @@ fn unpacked<'a>(mut reader: impl Read + 'a, name: &str) -> DataResult<Box<dyn Re
     })
 }
 
-fn read(reader: impl Read, name: &str, columns: Option<&[Column]>) -> DataResult<Table> {
+fn read(
+    reader: impl Read,
+    name: &str,
+    columns: Option<&[Column]>,
+    rows: usize,
+) -> DataResult<Table> {
     let (delimiter, reader) =
         sniffed(unpacked(reader, name)?).map_err(|e| unreadable(&e).in_file(name))?;
     let guard = Guard::new(reader, delimiter);
@@ -102,7 +119,9 @@ fn read(reader: impl Read, name: &str, columns: Option<&[Column]>) -> DataResult
         line: 1,
         header: Vec::new(),
     };
-    reader.table(name, columns).map_err(|e| e.in_file(name))
+    reader
+        .table(name, columns, rows)
+        .map_err(|e| e.in_file(name))
 }
 
 struct Reader<R: Read> {
@@ -123,7 +142,7 @@ struct Kept {
 }
 
 impl<R: Read> Reader<R> {
-    fn table(&mut self, name: &str, columns: Option<&[Column]>) -> DataResult<Table> {
+    fn table(&mut self, name: &str, columns: Option<&[Column]>, rows: usize) -> DataResult<Table> {
         self.read_header()?;
         let mut kept = match columns {
             Some(columns) => self.find(name, columns)?,
@@ -137,7 +156,7 @@ impl<R: Read> Reader<R> {
                 .collect(),
         };
         let mut lines = Vec::new();
-        while self.next()? {
+        while lines.len() < rows && self.next()? {
             if self.record.len() != self.header.len() {
                 return Err(self.ragged());
             }

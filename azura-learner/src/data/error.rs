@@ -63,6 +63,8 @@ pub enum DataErrorKind {
     OutOfRange,
     /// JSON that is not an array of objects.
     Json,
+    /// Not a sound file, or one that is damaged or of a kind that cannot be read.
+    Sound,
     /// Lengths that do not fit together, or too few rows for what was asked.
     Size,
     /// A split with an empty part or impossible fractions.

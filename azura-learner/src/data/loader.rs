@@ -24,6 +24,8 @@ pub struct LoaderConfig {
     ///
     /// Two keep a training loop busy: one is taken while the next is made.
     pub prefetch: usize,
+    /// Whether samples come as training sees them ([`Dataset::training_batch`]).
+    pub training: bool,
 }
 
 impl Default for LoaderConfig {
@@ -33,6 +35,7 @@ impl Default for LoaderConfig {
             shuffle: false,
             seed: 0,
             prefetch: 2,
+            training: false,
         }
     }
 }
@@ -93,6 +96,7 @@ impl Loader {
             dataset: self.dataset.clone(),
             order: self.order(epoch),
             batch: self.config.batch,
+            training: self.config.training.then_some(epoch),
             next: from_batch.saturating_mul(self.config.batch),
         };
         let source = if self.config.prefetch == 0 || work.is_done() {
@@ -128,6 +132,8 @@ struct Work {
     dataset: Arc<dyn Dataset>,
     order: Vec<usize>,
     batch: usize,
+    /// The epoch, if samples come as training sees them.
+    training: Option<u64>,
     next: usize,
 }
 
@@ -144,7 +150,10 @@ impl Work {
         let end = self.next.saturating_add(self.batch).min(self.order.len());
         let rows = &self.order[self.next..end];
         self.next = end;
-        let made = catch_unwind(AssertUnwindSafe(|| self.dataset.batch(rows)));
+        let made = catch_unwind(AssertUnwindSafe(|| match self.training {
+            Some(epoch) => self.dataset.training_batch(rows, epoch),
+            None => self.dataset.batch(rows),
+        }));
         Some(made.unwrap_or_else(|panic| {
             let text = panic
                 .downcast_ref::<&str>()

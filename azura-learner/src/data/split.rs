@@ -190,68 +190,63 @@ pub fn split_stratified(labels: &[usize], val: f64, test: f64, seed: u64) -> Dat
     Ok(parts)
 }
 
-/// Deals samples into `folds` parts of nearly equal size, each label by itself, and makes part `fold`, counted from 0, the test.
-///
-/// Over all folds every sample is in the test once. Of each label's other samples the fraction `val` is for validation. Without
-/// labels give every sample the same one. The same seed deals the same way.
+/// The fold of each sample, from 0: each label's samples are dealt to `folds` parts of neighbours, so that all folds have the labels in nearly
+/// the same proportions. This is scikit-learn's `StratifiedKFold` without shuffling, which its `cross_val_score` uses.
 ///
 /// # Errors
-/// [`DataErrorKind::Split`] for fewer than two folds, more folds than samples, a fold that is not there, a fraction out of range, or
-/// if nothing is left for training or validation.
-///
-/// ```
-/// use azura_learner::data::split_fold;
-/// let parts = split_fold(&[0, 0, 0, 1, 1, 1], 3, 0, 0.0, 7)?;
-/// assert_eq!((parts.train.len(), parts.test.len()), (4, 2));
-/// # Ok::<(), azura_learner::data::DataError>(())
-/// ```
-pub fn split_fold(
-    labels: &[usize],
-    folds: usize,
-    fold: usize,
-    val: f64,
-    seed: u64,
-) -> DataResult<Parts> {
-    let samples = labels.len();
-    let wrong = |what: String, remedy: &str| {
-        Err(DataError::new(DataErrorKind::Split, what).remedy(remedy.to_string()))
-    };
-    if folds < 2 || folds > samples || fold >= folds {
-        let what = format!("fold {fold} of {folds} cannot be cut from {samples} samples");
-        return wrong(
-            what,
-            "folds are counted from 0; there are two or more, and not more than samples",
-        );
+/// [`DataErrorKind::Split`] for fewer than two folds, or more than the most frequent label has samples.
+pub fn stratified_folds(labels: &[usize], folds: usize) -> DataResult<Vec<usize>> {
+    // Labels are numbered by their first sample.
+    let mut order: Vec<usize> = Vec::new();
+    for &label in labels {
+        if !order.contains(&label) {
+            order.push(label);
+        }
     }
-    PartSize::Fraction(val).of(samples, "validation")?;
-    let mut order: Vec<usize> = (0..samples).collect();
-    Rng::new(seed).fork("folds").shuffle(&mut order);
-    // Stable: within a label the shuffled order stays. Dealt round and round over all labels, so that folds are equally large.
-    order.sort_by_key(|&sample| labels[sample]);
-    let (test, rest): (Vec<_>, Vec<_>) = order
-        .into_iter()
+    let of_label = |label: usize| -> Vec<usize> {
+        (0..labels.len()).filter(|&i| labels[i] == label).collect()
+    };
+    let groups: Vec<Vec<usize>> = order.iter().map(|&label| of_label(label)).collect();
+    let most = groups.iter().map(Vec::len).max().unwrap_or(0);
+    if folds < 2 || folds > most {
+        let what = format!("{folds} folds of samples whose most frequent label has {most}");
+        return Err(DataError::new(DataErrorKind::Split, what)
+            .remedy("use at least 2 folds, and not more than a label has samples"));
+    }
+    // In the list of all labels in order, fold f gets every folds-th, from the f-th on.
+    let sorted: Vec<usize> = groups
+        .iter()
         .enumerate()
-        .partition(|(at, _)| at % folds == fold);
-    let bare = |dealt: Vec<(usize, usize)>| dealt.into_iter().map(|(_, sample)| sample);
-    let mut parts = Parts {
-        train: Vec::new(),
-        val: Vec::new(),
-        test: bare(test).collect(),
-    };
-    let rest: Vec<usize> = bare(rest).collect();
-    for group in rest.chunk_by(|&a, &b| labels[a] == labels[b]) {
-        let n_val = ((val * group.len() as f64).round() as usize).min(group.len() - 1);
-        parts.val.extend(&group[..n_val]);
-        parts.train.extend(&group[n_val..]);
+        .flat_map(|(label, group)| vec![label; group.len()])
+        .collect();
+    let mut fold_of = vec![0; labels.len()];
+    for (label, group) in groups.iter().enumerate() {
+        let share = |fold: usize| {
+            let own = sorted.iter().skip(fold).step_by(folds);
+            own.filter(|&&l| l == label).count()
+        };
+        let dealt = (0..folds).flat_map(|fold| vec![fold; share(fold)]);
+        for (&sample, fold) in group.iter().zip(dealt) {
+            fold_of[sample] = fold;
+        }
     }
-    if parts.val.is_empty() && val > 0.0 {
-        let what = format!("every label has too few samples to give {val} of them to validation");
-        return wrong(what, "use more data or a larger fraction");
+    Ok(fold_of)
+}
+
+/// The fold of each sample, from 0: dealt at random, so that folds are equally large but for one sample. The same seed deals the
+/// same way.
+///
+/// # Errors
+/// [`DataErrorKind::Split`] for fewer than two folds, or more than samples.
+pub fn random_folds(samples: usize, folds: usize, seed: u64) -> DataResult<Vec<usize>> {
+    if folds < 2 || folds > samples {
+        let what = format!("{folds} folds of {samples} samples");
+        return Err(DataError::new(DataErrorKind::Split, what)
+            .remedy("use at least 2 folds, and not more than there are samples"));
     }
-    for part in [&mut parts.train, &mut parts.val, &mut parts.test] {
-        part.sort_unstable();
-    }
-    Ok(parts)
+    let mut fold_of: Vec<usize> = (0..samples).map(|i| i % folds).collect();
+    Rng::new(seed).fork("folds").shuffle(&mut fold_of);
+    Ok(fold_of)
 }
 
 #[cfg(test)]
@@ -259,38 +254,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folds_hold_every_sample_once_and_labels_alike() {
-        let labels: Vec<usize> = (0..53).map(|i| usize::from(i % 3 == 0)).collect();
-        let mut tested = Vec::new();
-        for fold in 0..5 {
-            let parts = split_fold(&labels, 5, fold, 0.2, 3).unwrap();
-            let ones = parts.test.iter().filter(|&&i| labels[i] == 1).count();
-            assert!(
-                (10..=11).contains(&parts.test.len()) && (3..=4).contains(&ones),
-                "{parts:?}"
-            );
-            assert!((8..=9).contains(&parts.val.len()), "{parts:?}");
-            let mut all = [parts.train, parts.val, parts.test.clone()].concat();
-            all.sort_unstable();
-            assert_eq!(all, (0..53).collect::<Vec<_>>());
-            tested.extend(parts.test);
-        }
-        tested.sort_unstable();
-        assert_eq!(tested, (0..53).collect::<Vec<_>>());
-        assert_eq!(
-            split_fold(&labels, 5, 1, 0.2, 3),
-            split_fold(&labels, 5, 1, 0.2, 3)
-        );
-        assert_ne!(
-            split_fold(&labels, 5, 1, 0.2, 3),
-            split_fold(&labels, 5, 1, 0.2, 4)
-        );
-        for (folds, fold, val) in [(1, 0, 0.0), (5, 5, 0.0), (54, 0, 0.0), (5, 0, 1.0)] {
-            assert!(
-                split_fold(&labels, folds, fold, val, 3).is_err(),
-                "{folds} {fold} {val}"
-            );
-        }
+    fn random_folds_are_seeded_and_equally_large() {
+        let folds = random_folds(53, 5, 3).unwrap();
+        let sizes = [0, 1, 2, 3, 4].map(|f| folds.iter().filter(|&&x| x == f).count());
+        assert_eq!(sizes, [11, 11, 11, 10, 10]);
+        assert_eq!(folds, random_folds(53, 5, 3).unwrap());
+        assert_ne!(folds, random_folds(53, 5, 4).unwrap());
+        assert!(random_folds(53, 1, 3).is_err() && random_folds(3, 4, 3).is_err());
     }
 
     #[test]
@@ -369,6 +339,18 @@ mod tests {
         assert_eq!(count(&parts.val), [6, 2, 0]);
         assert_eq!(count(&parts.test), [3, 1, 0]);
         assert!(split_stratified(&[0, 1, 2], 0.3, 0.3, 1).is_err());
+    }
+
+    /// Against scikit-learn 1.9, `StratifiedKFold(3).split`.
+    #[test]
+    fn folds_are_scikit_learns() {
+        let labels = [2, 0, 0, 1, 1, 1, 0, 2, 2, 2, 1, 0, 0];
+        assert_eq!(
+            stratified_folds(&labels, 3).unwrap(),
+            [0, 0, 1, 0, 0, 1, 1, 0, 1, 2, 2, 2, 2]
+        );
+        assert!(stratified_folds(&labels, 1).is_err());
+        assert!(stratified_folds(&labels, 6).is_err());
     }
 
     #[test]

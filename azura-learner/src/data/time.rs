@@ -20,7 +20,8 @@ const LAST: i64 = 253_402_300_799;
 /// A date and time of day, to the second, without a time zone.
 ///
 /// Read from ISO 8601 (`2013-05-01`, `2013-05-01 13:00`, `2013-05-01T13:00:00Z`, offsets such as
-/// `+02:00` are taken off so that UTC remains) and from US dates (`1/4/1999`, `01/01/1988 24:00`).
+/// `+02:00` are taken off so that UTC remains; `20130501`; `2013-05` and `2013` are their first day) and from US dates
+/// (`1/4/1999`, `01/01/1988 24:00`).
 /// `24:00` is the midnight that ends the day. Serialised as ISO text.
 ///
 /// ```
@@ -231,8 +232,21 @@ fn parse(text: &str) -> Parsed<Timestamp> {
         let [month, day, year] = numbers(date, '/', [1..=2, 1..=2, 4..=4])?;
         (year, month, day)
     } else {
-        let [year, month, day] = numbers(date, '-', [4..=4, 1..=2, 1..=2])?;
-        (year, month, day)
+        match (date.len(), date.matches('-').count()) {
+            (4, 0) if rest.is_none() => (numbers(date, '-', [4..=4])?[0], 1, 1),
+            (8, 0) => {
+                let whole = numbers(date, '-', [8..=8])?[0];
+                (whole / 10_000, whole / 100 % 100, whole % 100)
+            }
+            (_, 1) if rest.is_none() => {
+                let [year, month] = numbers(date, '-', [4..=4, 1..=2])?;
+                (year, month, 1)
+            }
+            _ => {
+                let [year, month, day] = numbers(date, '-', [4..=4, 1..=2, 1..=2])?;
+                (year, month, day)
+            }
+        }
     };
     let (mut clock, mut offset) = ([0; 3], 0);
     if let Some(rest) = rest {
@@ -372,6 +386,10 @@ mod tests {
             ("1/4/1999", "1999-01-04T00:00:00"),
             ("12/31/1988 24:00", "1989-01-01T00:00:00"),
             (" 2016-02-29 ", "2016-02-29T00:00:00"),
+            ("1700", "1700-01-01T00:00:00"),
+            ("1949-05", "1949-05-01T00:00:00"),
+            ("19580329", "1958-03-29T00:00:00"),
+            ("19580329T06:00", "1958-03-29T06:00:00"),
             ("0001-01-01", "0001-01-01T00:00:00"),
             ("9999-12-31T23:59:59", "9999-12-31T23:59:59"),
         ];
@@ -385,7 +403,11 @@ mod tests {
         for text in [
             "",
             "x",
-            "2013",
+            "213",
+            "20131",
+            "2013-13",
+            "2013 12:00",
+            "20131301",
             "2013-13-01",
             "2013-02-29",
             "2013-5-1-1",

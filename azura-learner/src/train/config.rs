@@ -258,6 +258,16 @@ impl TrainConfig {
             }
     }
 
+    /// The same training, but for exactly so many epochs: without validation rows nothing says when to stop.
+    #[must_use]
+    pub fn for_epochs(&self, epochs: u64) -> TrainConfig {
+        TrainConfig {
+            epochs,
+            patience: 0,
+            ..self.clone()
+        }
+    }
+
     /// True if a higher monitored value is better.
     pub fn higher_is_better(&self) -> bool {
         match self.mode {

@@ -14,6 +14,8 @@ pub(super) struct Group {
     pub batches: u64,
     /// Their rows.
     pub rows: usize,
+    /// Seconds that training waited for them.
+    pub waited: f64,
     /// Sum of their losses.
     pub sum: f64,
     /// Weight of those.
@@ -27,6 +29,7 @@ impl Group {
             passes: Vec::new(),
             batches: 0,
             rows: 0,
+            waited: 0.0,
             sum: 0.0,
             weight: 0.0,
         }

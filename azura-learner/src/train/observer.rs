@@ -73,6 +73,8 @@ pub enum Event<'a> {
         grad_norm: f64,
         /// Rows in its batches.
         rows: usize,
+        /// Seconds that training waited for its batches.
+        waited: f64,
     },
     /// An epoch ended and its validation rows were scored.
     Epoch(&'a EpochRow),

@@ -16,7 +16,7 @@ use super::reach::{all_reached, first_backward};
 use super::shards::Shards;
 use super::span::Every;
 use super::trainer::{Trainer, can_go_on};
-use super::{AverageKind, TrainConfig, Training, monitor, recompute_statistics};
+use super::{AverageKind, Monitor, TrainConfig, Training, monitor, recompute_statistics};
 use crate::app::{Metrics, Part};
 use crate::data::{Batch, DataError, DataErrorKind, Loader, LoaderConfig};
 use crate::error::{Culprit, Error, Result};
@@ -51,10 +51,16 @@ pub(super) struct Running<'t, 'o> {
 
 impl<'t, 'o> Running<'t, 'o> {
     pub fn new(trainer: Trainer<'o>, training: &'t dyn Training) -> Result<Self> {
-        let config = training.config().clone();
+        let mut config = training.config().clone();
         let problems = config.check();
         if !problems.is_empty() {
             return Err(Error::Config(problems));
+        }
+        let key = monitor::key(training);
+        if key != config.monitor {
+            // Of the loss that takes the place of a score, less is better, whatever was said about the score.
+            config.monitor = key.to_string();
+            config.mode = Monitor::Auto;
         }
         let data = training
             .data(Part::Train)
@@ -65,6 +71,7 @@ impl<'t, 'o> Running<'t, 'o> {
                 batch: config.batch,
                 shuffle: config.shuffle,
                 seed: config.seed,
+                training: true,
                 ..LoaderConfig::default()
             },
         )?;
@@ -137,7 +144,7 @@ impl<'t, 'o> Running<'t, 'o> {
             resumed,
             history: &self.scalars.history,
         });
-        if self.training.data(Part::Val).is_none() && self.config.monitor.starts_with("val.") {
+        if self.config.monitor != self.training.config().monitor {
             let text = "there are no validation rows: the training loss decides the best epoch";
             self.trainer.tell(&Event::Warning(text));
         }
@@ -195,9 +202,14 @@ impl<'t, 'o> Running<'t, 'o> {
     /// The rest of the epoch that the position is in; `Some` if training stops inside of it.
     fn epoch(&mut self) -> Result<Option<Stop>> {
         let Position { epoch, batch, .. } = self.scalars.position;
-        let batches = self.loader.epoch(epoch, batch as usize);
+        let mut batches = self.loader.epoch(epoch, batch as usize);
         let mut group: Option<Group> = None;
-        for batch in batches {
+        loop {
+            let asked = Instant::now();
+            let Some(batch) = batches.next() else {
+                break;
+            };
+            let waited = asked.elapsed().as_secs_f64();
             if let Some(stop) = self.stopped() {
                 // A resumed run computes the batches of an unfinished step again.
                 if let Some(mut group) = group {
@@ -210,6 +222,7 @@ impl<'t, 'o> Running<'t, 'o> {
                 let number = self.scalars.position.step.to_string();
                 Group::new(self.rng.fork(&number))
             });
+            of_step.waited += waited;
             self.add(&batch?, &mut of_step)?;
             let done = self.scalars.position.batch + of_step.batches;
             let all = self.loader.batches() as u64;
@@ -351,6 +364,7 @@ impl<'t, 'o> Running<'t, 'o> {
             lr,
             grad_norm: norm,
             rows: group.rows,
+            waited: group.waited,
         });
         Ok(())
     }

@@ -48,6 +48,13 @@ fn names_are_found_or_suggested() {
 }
 
 #[test]
+fn another_name_finds_the_app_and_a_name_of_its_own_comes_first() {
+    let registry = Registry::new().with(&Blobs);
+    assert_eq!(registry.get("clouds").unwrap().name(), "blobs");
+    assert_eq!(registry.names(), ["blobs"]);
+}
+
+#[test]
 fn configurations_are_checked_by_schema_rules_and_app() {
     let problems = |value: Value| -> Vec<String> {
         APP.check(&value).iter().map(ToString::to_string).collect()

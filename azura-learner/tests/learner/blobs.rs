@@ -133,6 +133,10 @@ impl App for Blobs {
         "Tells clouds of points apart"
     }
 
+    fn aliases(&self) -> &'static [&'static str] {
+        &["clouds"]
+    }
+
     fn version(&self) -> u32 {
         2
     }

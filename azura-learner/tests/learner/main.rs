@@ -16,6 +16,7 @@ mod schedule;
 mod shards;
 mod steps;
 mod trainer;
+mod trial;
 
 use std::path::{Path, PathBuf};
 

@@ -75,6 +75,27 @@ fn it_learns_a_linear_map() {
 }
 
 #[test]
+fn the_loss_that_stands_for_a_missing_score_is_better_lower() {
+    let store = Store::new(DType::F32);
+    let layer = Linear::new(2, 1, &store.root(Rng::new(1))).unwrap();
+    let config = TrainConfig {
+        monitor: "val.accuracy".to_string(),
+        patience: 2,
+        ..config(20)
+    };
+    let mut fit = Fit::new(store, Supervised::new(layer, loss::mse), plane(), config);
+    let outcome = Trainer::new().run(&mut fit).unwrap();
+    let best = outcome.best.unwrap();
+    let lowest = outcome
+        .history
+        .iter()
+        .map(|row| row.metrics["train.loss"])
+        .fold(f64::INFINITY, f64::min);
+    assert_eq!((best.key.as_str(), best.value), ("train.loss", lowest));
+    assert!(outcome.epochs > 5 && best.epoch > 1);
+}
+
+#[test]
 fn every_optimiser_and_schedule_learns() {
     use azura_learner::train::OptimizerKind::{Adam, Adamw, Sgd};
     for (optimizer, lr) in [(Adam, 0.05), (Adamw, 0.05), (Sgd, 0.05)] {
