@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use azura_core::{DType, Tensor};
+use azura_core::Tensor;
 use azura_learner::app::{Field, Metrics, Scores};
 use azura_learner::baselines::{Logistic, majority_class};
 use azura_learner::data::{DataError, DataErrorKind, Kind, Table, nearest, quoted};
 use azura_learner::metrics::{self, Average, Confusion};
 use azura_learner::{Error, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::probability::{most_probable, of_class, probabilities};
 
 /// The penalty of the logistic regression: scikit-learn's default.
 const PENALTY: f64 = 1.0;
@@ -130,7 +132,7 @@ impl Classes {
         let p = probabilities(outputs)?;
         let best = most_probable(&p, count);
         table.push("prediction", self.texts(&best))?;
-        table.push("probability", of_best(&p, &best, count))?;
+        table.push("probability", of_class(&p, &best, count))?;
         for (class, name) in self.names.iter().enumerate() {
             let column: Vec<f64> = p.iter().skip(class).step_by(count).copied().collect();
             table.push(format!("p_{name}"), column)?;
@@ -176,7 +178,7 @@ impl Classes {
         let best = most_probable(&p, count);
         rows.push("truth", self.texts(truth))?;
         rows.push("prediction", self.texts(&best))?;
-        rows.push("probability", of_best(&p, &best, count))?;
+        rows.push("probability", of_class(&p, &best, count))?;
         let naive: Vec<f64> = truth.iter().flat_map(|_| &self.shares).copied().collect();
         let width = features.len() / truth.len();
         let linear: Vec<f64> = features
@@ -203,23 +205,4 @@ impl Classes {
         let name = |&class: &usize| self.names[class].clone();
         classes.iter().map(name).collect()
     }
-}
-
-/// The probability of each class, `[rows, K]`.
-fn probabilities(outputs: &Tensor) -> Result<Vec<f64>> {
-    Ok(outputs.cast(DType::F64)?.softmax(1)?.to_vec::<f64>()?)
-}
-
-/// The most probable class of each row, the first of equals.
-fn most_probable(p: &[f64], classes: usize) -> Vec<usize> {
-    let best = |row: &[f64]| {
-        let later = |best: usize, i: usize| if row[i] > row[best] { i } else { best };
-        (0..classes).fold(0, later)
-    };
-    p.chunks_exact(classes).map(best).collect()
-}
-
-fn of_best(p: &[f64], best: &[usize], count: usize) -> Vec<f64> {
-    let rows = p.chunks_exact(count).zip(best);
-    rows.map(|(p, &class)| p[class]).collect()
 }

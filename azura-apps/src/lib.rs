@@ -38,6 +38,13 @@ mod files;
 pub mod forecast;
 #[cfg(feature = "image")]
 pub mod image;
+#[cfg(any(
+    feature = "tabular",
+    feature = "image",
+    feature = "sound",
+    feature = "signal"
+))]
+mod probability;
 #[cfg(feature = "signal")]
 pub mod signal;
 #[cfg(feature = "sound")]

@@ -363,6 +363,11 @@ fn a_key_is_explained_without_naming_an_app() {
         let text = folder.ok(["help", key]).stdout;
         assert!(text.contains(apps), "{text}");
     }
+    let pattern = "data.pattern={class}_{take}";
+    let text = folder
+        .ok(["config", "explain", "data.pattern", "sound", pattern])
+        .stdout;
+    assert!(text.contains("\"{class}_{take}\""), "{text}");
     let text = folder.ok(["help", "data.stride"]).stdout;
     assert!(text.contains("(app text; also of voice)"), "{text}");
 }

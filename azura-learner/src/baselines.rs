@@ -370,8 +370,8 @@ fn moments(
     Ok((mean, std.map(|s| if s == 0.0 { 1.0 } else { s }).collect()))
 }
 
-/// Four sums, so that one addition need not wait for the one before.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+/// `Σ a·b`. Four sums, so that one addition need not wait for the one before.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     let (a4, b4) = (a.chunks_exact(4), b.chunks_exact(4));
     let rest: f64 = a4

@@ -79,6 +79,7 @@ pub mod error;
 pub mod fs;
 pub mod generate;
 pub mod layers;
+mod lbfgs;
 pub mod loss;
 pub mod metrics;
 pub mod model;

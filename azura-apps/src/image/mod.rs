@@ -27,6 +27,8 @@ use azura_learner::{App, Model, Result, Source};
 
 use model::Network;
 
+use crate::probability::most_probable;
+
 /// Images that are predicted at a time.
 const AT_ONCE: usize = 256;
 /// The column of an image in a table, for models that were not trained on one.
@@ -148,7 +150,7 @@ impl App for Image {
         };
         let classes = fitted.classes.len();
         let p = probabilities(fitted, model, &Images::new(fitted.shape, bytes))?;
-        let best = score::most_probable(&p, classes);
+        let best = most_probable(&p, classes);
         let mut table = top(Table::new("predictions"), fitted, &p, 1)?;
         for (class, name) in fitted.classes.iter().enumerate() {
             let column: Vec<f64> = (0..best.len())
@@ -215,7 +217,7 @@ fn probabilities(fitted: &Fitted, model: &dyn Model, images: &Images) -> Result<
             rows: rows.to_vec(),
         };
         let outputs = no_grad(|| model.forward(&batch, &mut Ctx::eval()))?;
-        p.extend(score::probabilities(&outputs)?);
+        p.extend(crate::probability::probabilities(&outputs)?);
     }
     Ok(p)
 }

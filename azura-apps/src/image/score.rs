@@ -2,30 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use azura_core::{DType, Tensor};
 use azura_learner::Result;
 use azura_learner::app::{Metrics, ScoredSplit, Scores};
 use azura_learner::data::Table;
 use azura_learner::metrics::{self, Average, Confusion};
 
 use super::data::{Fitted, ImageSamples};
+use crate::probability::{most_probable, of_class, probabilities};
 
 /// Bins of the calibration error, as Guo et al. 2017 have them.
 const BINS: usize = 15;
-
-/// The probability of each class, `[rows, K]`.
-pub(super) fn probabilities(outputs: &Tensor) -> Result<Vec<f64>> {
-    Ok(outputs.cast(DType::F64)?.softmax(1)?.to_vec::<f64>()?)
-}
-
-/// The most probable class of each row, the first of equals.
-pub(super) fn most_probable(probabilities: &[f64], classes: usize) -> Vec<usize> {
-    let best = |row: &[f64]| {
-        let later = |best: usize, i: usize| if row[i] > row[best] { i } else { best };
-        (0..classes).fold(0, later)
-    };
-    probabilities.chunks_exact(classes).map(best).collect()
-}
 
 /// Accuracy, F1 (the mean over classes), log-loss in nats, calibration error and, where there are more than five classes, the share of
 /// images whose class is among the five most probable.
@@ -65,11 +51,7 @@ pub(super) fn score(fitted: &Fitted, split: &ScoredSplit<'_, ImageSamples>) -> R
         let name = |&class: &usize| fitted.classes[class].clone();
         classes.iter().map(name).collect()
     };
-    let best: Vec<f64> = p
-        .chunks_exact(count)
-        .zip(&predicted)
-        .map(|(p, &class)| p[class])
-        .collect();
+    let best = of_class(&p, &predicted, count);
     let mut rows = Table::new("predictions")
         .with("image", data.names.clone())?
         .with("truth", texts(truth))?

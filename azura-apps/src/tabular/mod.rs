@@ -25,6 +25,8 @@ use columns::Encoding;
 use model::Network;
 use target::Task;
 
+use crate::probability::{most_probable, probabilities};
+
 /// Rows of a table that are predicted at a time.
 const AT_ONCE: usize = 1024;
 
@@ -197,8 +199,8 @@ impl App for Tabular {
                 score::unscaled(&fitted.target.task, &outputs)?,
             )?);
         };
-        let p = score::probabilities(&outputs)?;
-        let best = score::most_probable(&p, names.len());
+        let p = probabilities(&outputs)?;
+        let best = most_probable(&p, names.len());
         let of = |row: usize, class: usize| p[row * names.len() + class];
         let rows = best.iter().copied().enumerate();
         let mut table = table

@@ -11,6 +11,7 @@ use azura_learner::{Error, Result};
 
 use super::data::{Fitted, Linear, Naive, TabularData, predictions};
 use super::target::{Task, Truth};
+use crate::probability::{most_probable, of_class, probabilities};
 
 /// Scores of one part: accuracy, F1 (the mean over classes), log-loss and, for two classes, the area under the ROC curve; or MAE, RMSE,
 /// R² and bias of a number, in its own unit.
@@ -22,20 +23,6 @@ pub(super) fn score(fitted: &Fitted, split: &ScoredSplit<'_, TabularData>) -> Re
             "the model predicts numbers, not classes".to_string(),
         )),
     }
-}
-
-/// The probability of each class, `[rows, K]`.
-pub(super) fn probabilities(outputs: &Tensor) -> Result<Vec<f64>> {
-    Ok(outputs.cast(DType::F64)?.softmax(1)?.to_vec::<f64>()?)
-}
-
-/// The most probable class of each row, the first of equals.
-pub(super) fn most_probable(probabilities: &[f64], classes: usize) -> Vec<usize> {
-    let best = |row: &[f64]| {
-        let later = |best: usize, i: usize| if row[i] > row[best] { i } else { best };
-        (0..classes).fold(0, later)
-    };
-    probabilities.chunks_exact(classes).map(best).collect()
 }
 
 /// A number in its own unit from a scaled one.
@@ -84,11 +71,7 @@ fn classes(
     let texts = |classes: &[usize]| -> Vec<String> {
         classes.iter().map(|&class| names[class].clone()).collect()
     };
-    let best: Vec<f64> = p
-        .chunks_exact(count)
-        .zip(&predicted)
-        .map(|(p, &class)| p[class])
-        .collect();
+    let best = of_class(&p, &predicted, count);
     let mut rows = named(data)?
         .with("truth", texts(truth))?
         .with("prediction", texts(&predicted))?

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use azura_core::Tensor;
 use azura_learner::data::{Batch, DataError, DataErrorKind, DataResult, Dataset, check_memory};
 use azura_learner::fs::sha256_hex;
 use azura_learner::{Result, Source};
 use serde::{Deserialize, Serialize};
 
-use crate::tokens::count_pairs;
+use crate::tokens::{self, count_pairs};
 
 /// Two plays by William Shakespeare; `datasets/README.md` says more.
 pub const SHAKESPEARE: Bundled = Bundled {
@@ -267,25 +266,7 @@ impl Dataset for TextData {
     }
 
     fn batch(&self, rows: &[usize]) -> Result<Batch> {
-        let size = rows.len() * self.context;
-        let (mut inputs, mut targets) = (Vec::with_capacity(size), Vec::with_capacity(size));
-        for &row in rows {
-            if row >= self.len() {
-                let what = format!("there is no sample {row} of {}", self.len());
-                return Err(DataError::new(DataErrorKind::Size, what).into());
-            }
-            let (x, y) = self.window(row);
-            inputs.extend(x.iter().map(|&id| i64::from(id)));
-            targets.extend(y.iter().map(|&id| i64::from(id)));
-        }
-        let shape = [rows.len(), self.context];
-        Ok(Batch {
-            tensors: vec![
-                Tensor::from_vec(inputs, shape)?,
-                Tensor::from_vec(targets, shape)?,
-            ],
-            rows: rows.to_vec(),
-        })
+        tokens::batch(rows, self.len(), self.context, |row| self.window(row))
     }
 }
 

@@ -8,7 +8,7 @@ pub(crate) use counting::{Bigram, Pair, Tally, Unigram, count_pairs};
 pub(crate) use lstm::TokenLstm;
 
 use azura_core::{CrossEntropyOptions, Reduction, Tensor};
-use azura_learner::data::Batch;
+use azura_learner::data::{Batch, DataError, DataErrorKind};
 use azura_learner::{Error, Result};
 
 /// Scores `[B·T, V]` of `[B, T, V]`, and targets `[B·T]`.
@@ -39,6 +39,37 @@ pub(crate) fn keep(output: &Tensor, batch: &Batch) -> Result<Tensor> {
         )));
     };
     Ok(Tensor::from_vec(kept, [samples, time, 2])?)
+}
+
+/// Windows of `context` inputs and the targets after each, `[B, T]` both; `window` gives those of a row.
+///
+/// # Errors
+/// [`DataErrorKind::Size`] if a row is not below `len`.
+pub(crate) fn batch<'a>(
+    rows: &[usize],
+    len: usize,
+    context: usize,
+    window: impl Fn(usize) -> (&'a [u32], &'a [u32]),
+) -> Result<Batch> {
+    let size = rows.len() * context;
+    let (mut inputs, mut targets) = (Vec::with_capacity(size), Vec::with_capacity(size));
+    for &row in rows {
+        if row >= len {
+            let what = format!("there is no window {row} of {len}");
+            return Err(DataError::new(DataErrorKind::Size, what).into());
+        }
+        let (x, y) = window(row);
+        inputs.extend(x.iter().map(|&id| i64::from(id)));
+        targets.extend(y.iter().map(|&id| i64::from(id)));
+    }
+    let shape = [rows.len(), context];
+    Ok(Batch {
+        tensors: vec![
+            Tensor::from_vec(inputs, shape)?,
+            Tensor::from_vec(targets, shape)?,
+        ],
+        rows: rows.to_vec(),
+    })
 }
 
 /// The tokens of one sequence, `[1, T]`.

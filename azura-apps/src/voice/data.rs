@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use azura_core::Tensor;
 use azura_learner::data::audio::{MuLaw, Sound, read_wav, read_wav_from, wav_files};
 use azura_learner::data::{
     Batch, DataError, DataErrorKind, DataResult, Dataset, check_memory, sha256_path,
@@ -15,7 +14,7 @@ use azura_learner::{Result, Source};
 use serde::{Deserialize, Serialize};
 
 use super::config::VoiceParts;
-use crate::tokens::{Pair, count_pairs};
+use crate::tokens::{self, Pair, count_pairs};
 
 /// A woman's voice that explains an echo test; `datasets/README.md` says more.
 pub const ECHO_TEST: BundledSound = BundledSound {
@@ -247,25 +246,7 @@ impl Dataset for VoiceData {
     }
 
     fn batch(&self, rows: &[usize]) -> Result<Batch> {
-        let size = rows.len() * self.context;
-        let (mut inputs, mut targets) = (Vec::with_capacity(size), Vec::with_capacity(size));
-        for &row in rows {
-            if row >= self.len() {
-                let what = format!("there is no window {row} of {}", self.len());
-                return Err(DataError::new(DataErrorKind::Size, what).into());
-            }
-            let (x, y) = self.window(row);
-            inputs.extend(x.iter().map(|&code| i64::from(code)));
-            targets.extend(y.iter().map(|&code| i64::from(code)));
-        }
-        let shape = [rows.len(), self.context];
-        Ok(Batch {
-            tensors: vec![
-                Tensor::from_vec(inputs, shape)?,
-                Tensor::from_vec(targets, shape)?,
-            ],
-            rows: rows.to_vec(),
-        })
+        tokens::batch(rows, self.len(), self.context, |row| self.window(row))
     }
 }
 

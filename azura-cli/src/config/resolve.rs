@@ -127,6 +127,10 @@ fn spread(assignment: &Assignment, schema: &Node<'_>) -> Result<Vec<Leaf>, Failu
                     })?;
                     (read.trim_end().to_string(), None)
                 }
+                // A text may begin like a table or an array: {class}_{speaker}.
+                None if text.starts_with(['[', '{']) && takes_text_only(schema.at(key)) => {
+                    (text.clone(), None)
+                }
                 None => {
                     let parsed = file::inline(text).map_err(|why| {
                         let failure = Failure::new(Code::Value, format!("`{key}`: {why}"))
@@ -193,6 +197,12 @@ pub fn fit(value: Value, text: Option<&str>, node: Option<Node<'_>>) -> Value {
         }
         _ => value,
     }
+}
+
+/// Whether a key takes texts, and neither tables nor arrays.
+fn takes_text_only(node: Option<Node<'_>>) -> bool {
+    let kinds = node.map(|node| node.kinds()).unwrap_or_default();
+    kinds.contains(&"string") && !kinds.contains(&"array") && !kinds.contains(&"object")
 }
 
 /// What a key takes, instead of a text that is a number no configuration can hold.

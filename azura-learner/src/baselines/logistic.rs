@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{dot, moments};
 use crate::Result;
 use crate::data::{DataError, DataErrorKind};
+use crate::lbfgs::direction;
 
 /// Rows that are held at a time.
 const BLOCK: usize = 1024;
@@ -217,32 +218,6 @@ fn minimise(
         }
     }
     Ok(x)
-}
-
-/// `−H g` by the two loops of the method.
-fn direction(pairs: &[(Vec<f64>, Vec<f64>)], gradient: &[f64]) -> Vec<f64> {
-    let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
-    let mut shares = Vec::with_capacity(pairs.len());
-    for (moved, turned) in pairs.iter().rev() {
-        let share = dot(moved, &q) / dot(moved, turned);
-        add(&mut q, -share, turned);
-        shares.push(share);
-    }
-    if let Some((moved, turned)) = pairs.last() {
-        let scale = dot(moved, turned) / dot(turned, turned);
-        q.iter_mut().for_each(|q| *q *= scale);
-    }
-    for ((moved, turned), share) in pairs.iter().zip(shares.into_iter().rev()) {
-        let back = dot(turned, &q) / dot(moved, turned);
-        add(&mut q, share - back, moved);
-    }
-    q
-}
-
-fn add(to: &mut [f64], factor: f64, x: &[f64]) {
-    for (to, x) in to.iter_mut().zip(x) {
-        *to += factor * x;
-    }
 }
 
 #[cfg(test)]

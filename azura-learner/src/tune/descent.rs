@@ -1,5 +1,8 @@
 //! The minimum of a smooth function in a box.
 
+use crate::baselines::dot;
+use crate::lbfgs::direction;
+
 /// Pairs of steps remembered.
 const MEMORY: usize = 8;
 
@@ -35,7 +38,7 @@ pub(super) fn minimise(
         if size < 1e-6 {
             break;
         }
-        let mut direction = two_loops(&pairs, &free);
+        let mut direction = direction(&pairs, &free);
         (0..n)
             .filter(|&i| held(i, gradient[i]))
             .for_each(|i| direction[i] = 0.0);
@@ -82,34 +85,6 @@ pub(super) fn minimise(
         }
     }
     (x, now)
-}
-
-/// `−H g` by the two loops of the method.
-fn two_loops(pairs: &[(Vec<f64>, Vec<f64>)], gradient: &[f64]) -> Vec<f64> {
-    let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
-    let mut shares = Vec::with_capacity(pairs.len());
-    for (moved, turned) in pairs.iter().rev() {
-        let share = dot(moved, &q) / dot(moved, turned);
-        add(&mut q, -share, turned);
-        shares.push(share);
-    }
-    if let Some((moved, turned)) = pairs.last() {
-        let scale = dot(moved, turned) / dot(turned, turned);
-        q.iter_mut().for_each(|q| *q *= scale);
-    }
-    for ((moved, turned), share) in pairs.iter().zip(shares.into_iter().rev()) {
-        let back = dot(turned, &q) / dot(moved, turned);
-        add(&mut q, share - back, moved);
-    }
-    q
-}
-
-fn add(to: &mut [f64], factor: f64, x: &[f64]) {
-    to.iter_mut().zip(x).for_each(|(to, x)| *to += factor * x);
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]
